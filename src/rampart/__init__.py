@@ -1,0 +1,1 @@
+"""Rampart: harden GPU fleets and measure what was left behind."""
