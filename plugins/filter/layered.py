@@ -8,7 +8,6 @@ from collections.abc import Callable
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
-
 from ansible_collections.rampart.fleet.plugins.plugin_utils.layered import LayerError, merge_layers
 
 

@@ -89,10 +89,14 @@ def _named_items(items: Sequence[Any], layer: str) -> dict[str, Mapping[Any, Any
     named: dict[str, Mapping[Any, Any]] = {}
     for position, item in enumerate(items):
         if not isinstance(item, Mapping):
-            raise LayerError(f"{layer}, item {position + 1} is {_kind(item)} ({item!r}); wanted a dictionary with a name")
+            raise LayerError(
+                f"{layer}, item {position + 1} is {_kind(item)} ({item!r}); wanted a dictionary with a name"
+            )
         name = item.get("name")
         if not isinstance(name, str) or not name:
-            raise LayerError(f"{layer}, item {position + 1} has no name ({dict(item)!r}); items merge by their key 'name'")
+            raise LayerError(
+                f"{layer}, item {position + 1} has no name ({dict(item)!r}); items merge by their key 'name'"
+            )
         if name in named:
             raise LayerError(f"{layer} has the item {name!r} twice; keep one of them")
         named[str(name)] = item
