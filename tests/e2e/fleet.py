@@ -1,0 +1,72 @@
+# Copyright: the Rampart authors
+# SPDX-License-Identifier: Apache-2.0
+"""A lab fleet as the end-to-end tests use it: run playbooks as a person would, break hosts by hand, measure again."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+BIN = Path(sys.executable).parent
+_LIMIT_S = 900
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """A running lab and a folder for the reports of its runs."""
+
+    lab: str
+    inventory: Path
+    reports: Path
+
+    def playbook(self, name: str, *arguments: str, report: str = "run", checkout: Path = CHECKOUT) -> subprocess.CompletedProcess[str]:
+        """Run a playbook of the checkout, whatever its exit status; its report goes to the folder `report`."""
+        return ansible(
+            "ansible-playbook",
+            f"playbooks/{name}.yml",
+            *("-i", str(self.inventory)),
+            *("-e", f"posture_report_dir={self.reports / report}"),
+            *arguments,
+            checkout=checkout,
+        )
+
+    def report(self, report: str = "run") -> dict[str, Any]:
+        """The posture.json that a playbook left."""
+        content: dict[str, Any] = json.loads((self.reports / report / "posture.json").read_text())
+        return content
+
+    def shell(self, host: str, script: str, check: bool = True) -> str:
+        """Run a script as root on a host and return what it printed."""
+        done = subprocess.run(
+            [BIN / "rampart", "lab", "exec", "--name", self.lab, host, "--", "sudo", "sh", "-euc", script],
+            capture_output=True, text=True, timeout=120, check=False,
+        )  # fmt: skip
+        if check and done.returncode != 0:
+            raise AssertionError(f"{host}: {script!r} ended with {done.returncode}: {done.stderr.strip() or done.stdout.strip()}")
+        return done.stdout
+
+    def states(self, host: str, checkout: Path = CHECKOUT, **options: str) -> dict[str, str]:
+        """Measure a host now and return the state of each of its controls."""
+        folder = self.reports / f"states-{host}"
+        given = " ".join([f"report_dir={folder}", *(f"{key}={value}" for key, value in options.items())])
+        done = ansible("ansible", host, "-i", str(self.inventory), "-m", "rampart.fleet.posture", "-a", given, checkout=checkout)
+        if done.returncode != 0:
+            raise AssertionError(f"measuring {host} failed:\n{done.stdout}\n{done.stderr}")
+        results = json.loads((folder / "hosts" / f"{host}.json").read_text())["results"]
+        return {result["id"]: result["state"] for result in results}
+
+
+def ansible(*command: str, checkout: Path = CHECKOUT) -> subprocess.CompletedProcess[str]:
+    """Run a command of Ansible in a checkout, with nothing of the caller's own Ansible settings."""
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("ANSIBLE_")}
+    environment |= {"ANSIBLE_CONFIG": str(checkout / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1", "PATH": f"{BIN}:{os.environ['PATH']}"}
+    return subprocess.run(
+        [str(BIN / command[0]), *command[1:]],
+        cwd=checkout, env=environment, capture_output=True, text=True, timeout=_LIMIT_S, check=False,
+    )  # fmt: skip

@@ -1,0 +1,63 @@
+# Copyright: the Rampart authors
+# SPDX-License-Identifier: Apache-2.0
+"""The worked example of docs/contributing.md, followed to the letter in a copy of the checkout and on a lab host."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from .fleet import BIN, CHECKOUT, Fleet, ansible
+
+GUIDE = CHECKOUT / "docs/contributing.md"
+FILES = dict(re.findall(r'^```\w+ title="([^"]+)"\n(.*?)^```$', GUIDE.read_text(), re.MULTILINE | re.DOTALL))
+INDEX = Path("plugins/module_utils/posture/probes/__init__.py")
+CONTROL = "RMP-SHELL-001"
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the checkout with the files of the guide in it, and the one line in the index of probes."""
+    copy = tmp_path_factory.mktemp("contributing") / "rampart"
+    listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard", "-z"], cwd=CHECKOUT, check=True, capture_output=True).stdout
+    copy.mkdir()
+    packed = subprocess.run(["tar", "--null", "-T", "-", "-cf", "-"], cwd=CHECKOUT, input=listed, check=True, capture_output=True).stdout
+    subprocess.run(["tar", "-xf", "-", "-C", str(copy)], input=packed, check=True)
+    for name, content in FILES.items():
+        (copy / name).parent.mkdir(parents=True, exist_ok=True)
+        (copy / name).write_text(content)
+    index = copy / INDEX
+    index.write_text(re.sub(r"^( *)(kernel_cmdline,)$", r"\1\2\n\1login_environment,", index.read_text(), count=1, flags=re.MULTILINE))
+    return copy
+
+
+def test_the_guide_has_every_part_of_a_capability() -> None:
+    for part in ("argument_specs.yml", "tasks/main.yml", "probes/", "controls/", "tests/unit/", "tests/e2e/mutations/"):
+        assert any(part in name for name in FILES), f"the guide shows no {part}"
+
+
+def test_the_examples_own_unit_tests_pass(checkout: Path) -> None:
+    tests = ["tests/unit/posture/test_probe_login_environment.py", "tests/unit/posture/test_catalogue.py"]
+    done = subprocess.run([BIN / "python", "-m", "pytest", *tests], cwd=checkout, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stdout[-4000:]
+
+
+@pytest.mark.lab
+def test_the_example_enforces_and_its_control_can_fail(fleet: Fleet, checkout: Path, tmp_path: Path) -> None:
+    play = tmp_path / "example.yml"
+    play.write_text(yaml.safe_dump([{"hosts": "gpu2", "become": True, "roles": ["rampart.fleet.shell_timeout"]}]))
+    measured = {"checkout": checkout, "roles": "shell_timeout"}
+    assert fleet.states("gpu2", **measured) == {CONTROL: "fail"}
+    for changes in (1, 0):
+        done = ansible("ansible-playbook", str(play), "-i", str(fleet.inventory), checkout=checkout)
+        assert re.search(rf"gpu2 .*changed={changes} .*failed=0", done.stdout), done.stdout
+    assert fleet.states("gpu2", **measured) == {CONTROL: "pass"}
+    for mutation in yaml.safe_load(FILES["tests/e2e/mutations/shell_timeout.yml"]):
+        fleet.shell("gpu2", mutation["break"])
+        assert fleet.states("gpu2", **measured) == {CONTROL: "fail"}
+        fleet.shell("gpu2", mutation["heal"])
+    fleet.shell("gpu2", "rm /etc/profile.d/50-rampart-timeout.sh")
