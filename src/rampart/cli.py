@@ -28,7 +28,7 @@ class LazyCommand:
         try:
             loaded: typer.Typer = getattr(importlib.import_module(self.module), self.attribute)
         except ImportError as error:
-            typer.echo(f"rampart {name}: {self.module} cannot be imported: {error}. Install rampart-fleet anew.", err=True)
+            typer.echo(f"rampart {name}: cannot import {self.module}: {error}. Install rampart-fleet anew.", err=True)
             raise typer.Exit(2) from error
         command = typer.main.get_command(loaded)
         command.name = name
