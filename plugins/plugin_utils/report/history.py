@@ -1,6 +1,6 @@
 # Copyright: the Rampart authors
 # SPDX-License-Identifier: Apache-2.0
-"""The memory of a fleet: every run in one SQLite file, evidence stored once, and the run a person accepted as baseline."""
+"""The memory of a fleet: every run in one SQLite file, evidence stored once, and the baseline a person accepted."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ VERSION = 1
 BUSY_S = 5.0
 KEEP_RUNS = 60  # 100 hosts x 400 controls are about 5 MB a run
 SCHEMA = """
-CREATE TABLE run (
+CREATE TABLE IF NOT EXISTS run (
   seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, started TEXT, finished TEXT NOT NULL, playbook TEXT NOT NULL,
   verdict TEXT NOT NULL, exit_code INTEGER NOT NULL, fail_on TEXT NOT NULL, score REAL, coverage REAL,
   counts TEXT NOT NULL, catalogue_sha256 TEXT NOT NULL, collection_version TEXT NOT NULL);
-CREATE TABLE host (
+CREATE TABLE IF NOT EXISTS host (
   run INTEGER NOT NULL REFERENCES run(seq) ON DELETE CASCADE, name TEXT NOT NULL, state TEXT NOT NULL, mode TEXT,
   reason TEXT, score REAL, coverage REAL, PRIMARY KEY (run, name)) WITHOUT ROWID;
-CREATE TABLE evidence (id INTEGER PRIMARY KEY, sha256 TEXT NOT NULL UNIQUE, body TEXT NOT NULL);
-CREATE TABLE result (
+CREATE TABLE IF NOT EXISTS evidence (id INTEGER PRIMARY KEY, sha256 TEXT NOT NULL UNIQUE, body TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS result (
   run INTEGER NOT NULL REFERENCES run(seq) ON DELETE CASCADE, host TEXT NOT NULL, control TEXT NOT NULL,
   severity TEXT NOT NULL, state TEXT NOT NULL, evidence INTEGER NOT NULL REFERENCES evidence(id),
   PRIMARY KEY (run, host, control)) WITHOUT ROWID;
-CREATE TABLE baseline (
+CREATE TABLE IF NOT EXISTS baseline (
   only INTEGER PRIMARY KEY CHECK (only = 1), run INTEGER NOT NULL REFERENCES run(seq), accepted TEXT NOT NULL);
 """
 
@@ -162,15 +162,11 @@ def _evidence(connection: sqlite3.Connection, body: str) -> int:
 def _run_sequence(connection: sqlite3.Connection, report: Json) -> int:
     run, verdict = report["run"], report["verdict"]
     values = (
-        run["started"],
-        run["finished"],
-        run["playbook"],
-        verdict["state"],
-        verdict["exit_code"],
-        verdict["fail_on"],
+        *(run[key] for key in ("id", "started", "finished", "playbook")),
+        *(verdict[key] for key in ("state", "exit_code", "fail_on", "score", "coverage")),
+        json.dumps(verdict["counts"], sort_keys=True),
+        *(run[key] for key in ("catalogue_sha256", "collection_version")),
     )
-    values += (verdict["score"], verdict["coverage"], json.dumps(verdict["counts"], sort_keys=True))
-    values += (run["catalogue_sha256"], run["collection_version"])
     connection.execute(
         "INSERT INTO run (id, started, finished, playbook, verdict, exit_code, fail_on, score, coverage, counts, "
         "catalogue_sha256, collection_version) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
@@ -178,7 +174,7 @@ def _run_sequence(connection: sqlite3.Connection, report: Json) -> int:
         "playbook = excluded.playbook, verdict = excluded.verdict, exit_code = excluded.exit_code, "
         "fail_on = excluded.fail_on, score = excluded.score, coverage = excluded.coverage, counts = excluded.counts, "
         "catalogue_sha256 = excluded.catalogue_sha256, collection_version = excluded.collection_version",
-        (run["id"], *values),
+        values,
     )
     return int(connection.execute("SELECT seq FROM run WHERE id = ?", (run["id"],)).fetchone()[0])
 

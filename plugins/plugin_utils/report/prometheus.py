@@ -7,9 +7,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from prometheus_client import CollectorRegistry, Gauge, generate_latest
-
 from ansible_collections.rampart.fleet.plugins.plugin_utils.report.text import STATES, UNDECIDED
+from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
 Json = dict[str, Any]
 
