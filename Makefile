@@ -1,0 +1,50 @@
+# What a person or a CI job calls. Every target sets up what it needs; a second set-up costs nothing.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+BIN := .venv/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH):/usr/sbin:/sbin
+
+.PHONY: help
+help: ## Show the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: setup setup-demo
+setup: ## Install everything that the tests need
+	@scripts/setup test
+setup-demo:
+	@scripts/setup demo
+
+.PHONY: demo demo-clean
+demo: setup-demo ## Four real hosts: measured, hardened, verified, and a report
+	@rampart demo
+demo-clean: ## Remove the demo's hosts
+	@rampart lab down --name demo
+
+.PHONY: test
+test: setup ## Everything below, with a summary (up to 40 minutes on 2 cores)
+	@$(BIN)/python scripts/stages.py
+
+.PHONY: lint unit sanity docs-check package lab-test qemu-test
+lint unit sanity docs-check package lab-test qemu-test: setup
+	@$(BIN)/python scripts/stages.py $@
+lint: ## ruff, mypy, yamllint, ansible-lint, shellcheck
+unit: ## Unit tests
+sanity: ## ansible-test sanity
+docs-check: ## Generated documents and the changelog are up to date
+package: ## Wheel and collection, installed elsewhere
+lab-test: ## Molecule scenarios and end-to-end tests on nspawn hosts (root)
+qemu-test: ## The scenario that needs a kernel of its own, on a virtual machine
+
+.PHONY: bench soak
+bench: setup ## Times against peers, as ratios; DEV_SEC=path names dev-sec's checkout
+	@$(BIN)/pytest tests/bench -s
+soak: setup ## SOAK_ROUNDS (20) rounds of lab up, apply, apply again, down: looks for leftovers and drift
+	@$(BIN)/pytest tests/e2e -m "lab and soak" -s
+
+.PHONY: docs changelog clean
+docs: setup ## Write role READMEs and docs/controls.md anew
+	@$(BIN)/python -m rampart.dev.docs
+changelog: setup ## Turn the fragments into CHANGELOG.md
+	@$(BIN)/antsibull-changelog release
+clean: ## Remove what was built; the environment and the lab's caches stay
+	@rm -rf build dist .mypy_cache .pytest_cache .ruff_cache .cache report

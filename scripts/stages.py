@@ -1,0 +1,150 @@
+#!/usr/bin/env python3
+# Copyright: the Rampart authors
+# SPDX-License-Identifier: Apache-2.0
+"""Run the quality gates one after the other, and end with a table of times and one line of counts.
+
+usage: stages.py [STAGE ...]     without a stage: all that this machine can run
+A stage that this machine cannot run (no root for lab hosts) is said to be left out; it is never counted as passed.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ElementTree
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+OUTPUT = ROOT / "build" / "test"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Commands that run in order until one fails; those with a JUnit file add their tests to the count."""
+
+    name: str
+    commands: tuple[tuple[str, ...], ...]
+    needs_root: bool = False
+
+
+@dataclass
+class Result:
+    """How a stage ended; `passed` and `failed` count tests, or commands where there are no tests."""
+
+    name: str
+    state: str
+    seconds: float = 0.0
+    passed: int = 0
+    failed: int = 0
+    failures: list[str] = field(default_factory=list)
+
+
+def pytest(name: str, *arguments: str) -> tuple[str, ...]:
+    """A pytest call that leaves its counts in a JUnit file."""
+    return ("pytest", f"--junit-xml={OUTPUT / name}.xml", *arguments)
+
+
+def shell_scripts() -> tuple[str, ...]:
+    """Every shell script of the project, by its first line."""
+    candidates = [*ROOT.glob("scripts/*"), *ROOT.glob(".ci/*")]
+    return tuple(
+        str(path.relative_to(ROOT))
+        for path in sorted(candidates)
+        if path.is_file() and re.match(rb"#!.*\b(ba|da)?sh\b", path.read_bytes()[:80])
+    )
+
+
+def stages() -> list[Stage]:
+    """The gates, cheapest first."""
+    python = f"{sys.version_info.major}.{sys.version_info.minor}"
+    return [
+        Stage(
+            "lint",
+            (
+                ("ruff", "check", "."),
+                ("mypy", "src", "plugins/module_utils", "plugins/plugin_utils"),
+                ("yamllint", "."),
+                ("shellcheck", *shell_scripts()),
+                ("ansible-lint",),
+            ),
+        ),
+        Stage("unit", (pytest("unit", "tests/unit"),)),
+        Stage(
+            "docs-check",
+            ((sys.executable, "-m", "rampart.dev.docs", "--check"), ("antsibull-changelog", "lint")),
+        ),
+        Stage("sanity", (("scripts/ansible-test.sh", "sanity", "--python", python),)),
+        Stage("package", (pytest("package", "tests/e2e/test_package.py"),)),
+        Stage(
+            "lab-test",
+            (
+                pytest("molecule", "tests/e2e/test_molecule.py", "-m", "lab"),
+                pytest("e2e", "tests/e2e", "-m", "lab and not soak", "--ignore=tests/e2e/test_molecule.py"),
+            ),
+            needs_root=True,
+        ),
+        Stage("qemu-test", (pytest("qemu", "tests/e2e", "-m", "qemu"),)),
+    ]
+
+
+def run_stage(stage: Stage) -> Result:
+    """Run one stage with its output on the terminal."""
+    if stage.needs_root and os.geteuid() != 0:
+        return Result(stage.name, "left out: lab hosts need root")
+    print(f"\n=== {stage.name}", flush=True)
+    result, start = Result(stage.name, "passed"), time.monotonic()
+    for command in stage.commands:
+        print(f"$ {' '.join(command)}", flush=True)
+        rc = subprocess.run(command, cwd=ROOT, check=False).returncode
+        passed, failed = counts(command, rc)
+        result.passed += passed
+        result.failed += failed
+        if rc != 0:
+            result.state = "failed"
+            result.failures.append(f"{stage.name}: {' '.join(command)} ended with {rc}")
+    result.seconds = time.monotonic() - start
+    return result
+
+
+def counts(command: tuple[str, ...], rc: int) -> tuple[int, int]:
+    """Tests passed and failed by a command, from its JUnit file; a command without one counts as one test."""
+    junit = next((Path(word.partition("=")[2]) for word in command if word.startswith("--junit-xml=")), None)
+    if junit is None or not junit.is_file():
+        return (1, 0) if rc == 0 else (0, 1)
+    suite = next(ElementTree.parse(junit).getroot().iter("testsuite"))
+    total, skipped = int(suite.get("tests", 0)), int(suite.get("skipped", 0))
+    failed = int(suite.get("failures", 0)) + int(suite.get("errors", 0))
+    return total - skipped - failed, failed or (1 if rc else 0)
+
+
+def summary(results: list[Result]) -> str:
+    """The table, the failing commands, and the closing line."""
+    lines = ["", f"{'stage':<12} {'time':>7}  {'passed':>6} {'failed':>6}  state"]
+    for each in results:
+        lines.append(f"{each.name:<12} {each.seconds:6.0f}s  {each.passed:>6} {each.failed:>6}  {each.state}")
+    lines += [f"failed: {text}" for each in results for text in each.failures]
+    passed, failed = sum(each.passed for each in results), sum(each.failed for each in results)
+    return "\n".join([*lines, f"{passed} passed, {failed} failed in {sum(each.seconds for each in results):.0f}s"])
+
+
+def main(names: list[str]) -> int:
+    """Exit code 0 when everything that ran passed, 1 when something failed, 2 for an unknown stage."""
+    table = {stage.name: stage for stage in stages()}
+    unknown = sorted(set(names) - set(table))
+    if unknown:
+        print(f"no stage {', '.join(unknown)}; wanted: {', '.join(table)}", file=sys.stderr)
+        return 2
+    OUTPUT.mkdir(parents=True, exist_ok=True)
+    for old in OUTPUT.glob("*.xml"):
+        old.unlink()
+    results = [run_stage(table[name]) for name in names or table]
+    print(summary(results), flush=True)
+    return 1 if any(each.failed for each in results) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
