@@ -1,0 +1,100 @@
+# Copyright: the Rampart authors
+# SPDX-License-Identifier: Apache-2.0
+"""What a set of files needs: entries that are wrong are named, and only what differs becomes an action."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.rampart.fleet.plugins.module_utils.file_set.plan import Found, Obstacle, decide, diff_of
+from ansible_collections.rampart.fleet.plugins.module_utils.file_set.spec import FileSpec, SpecError, parse
+
+IDS = {"root": 0, "shadow": 42}
+
+
+def parsed(**entry: Any) -> FileSpec:
+    return parse([{"path": "/etc/a", **entry}], IDS.__getitem__, IDS.__getitem__)[0]
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ({"path": "etc/a", "content": ""}, "etc/a: wanted an absolute path"),
+        ({"path": "/etc/../a", "content": ""}, "wanted an absolute path"),
+        ({"path": "/etc/a/", "content": ""}, "wanted an absolute path"),
+        ({"path": "/", "state": "directory"}, "wanted an absolute path"),
+        ({}, "/etc/a: has no content"),
+        ({"content": "x", "state": "absent"}, "has content, wanted none with state=absent"),
+        ({"content": "", "mode": "644x"}, "mode is '644x', wanted an octal string"),
+        ({"content": "", "mode": "9999"}, "mode is '9999'"),
+        ({"content": "", "owner": "nobody-here"}, "owner 'nobody-here' does not exist"),
+        ({"content": "", "validate": "visudo -cf"}, "wanted a command with %s"),
+    ],
+)
+def test_an_entry_that_is_wrong_is_named(entry: dict[str, Any], message: str) -> None:
+    with pytest.raises(SpecError, match=message.replace("(", "\\(")):
+        parsed(**entry)
+
+
+def test_all_wrong_entries_are_named_at_once() -> None:
+    with pytest.raises(SpecError, match=r"/a: has no content, .*; /b: mode is"):
+        parse([{"path": "/a"}, {"path": "/b", "content": "", "mode": "8"}], IDS.__getitem__, IDS.__getitem__)
+
+
+def test_a_path_is_named_once() -> None:
+    with pytest.raises(SpecError, match="/a: named twice"):
+        parse([{"path": "/a", "content": "1"}, {"path": "/a", "content": "2"}], IDS.__getitem__, IDS.__getitem__)
+
+
+def test_defaults_are_root_and_the_usual_modes() -> None:
+    spec = parsed(content="x")
+    assert (spec.uid, spec.gid, spec.mode) == (0, 0, 0o644)
+    assert parsed(state="directory").mode == 0o755
+
+
+@pytest.mark.parametrize(
+    ("entry", "found", "verb"),
+    [
+        ({"content": "x"}, None, "create"),
+        ({"content": "x"}, Found("file", 0, 0, 0o644, "x"), None),
+        ({"content": "x"}, Found("file", 0, 0, 0o644, "y"), "replace"),
+        ({"content": "x"}, Found("file", 0, 0, 0o644, None), "replace"),
+        ({"content": "x"}, Found("file", 0, 0, 0o600, "x"), "attributes"),
+        ({"content": "x"}, Found("file", 1, 0, 0o644, "x"), "attributes"),
+        ({"content": "x"}, Found("link", 0, 0, 0o777), "replace"),
+        ({"state": "absent"}, None, None),
+        ({"state": "absent"}, Found("link", 0, 0, 0o777), "remove"),
+        ({"state": "directory"}, None, "mkdir"),
+        ({"state": "directory"}, Found("directory", 0, 0, 0o755), None),
+        ({"state": "directory"}, Found("directory", 0, 0, 0o777), "attributes"),
+        ({"state": "restricted", "mode": "0640"}, None, None),
+        ({"state": "restricted", "mode": "0640"}, Found("link", 0, 0, 0o777), None),
+        ({"state": "restricted", "mode": "0640"}, Found("file", 0, 0, 0o600), None),
+        ({"state": "restricted", "mode": "0640"}, Found("file", 0, 0, 0o666), "attributes"),
+        ({"state": "restricted", "mode": "0640", "group": "shadow"}, Found("file", 0, 0, 0o600), "attributes"),
+    ],
+)
+def test_only_what_differs_becomes_an_action(entry: dict[str, Any], found: Found | None, verb: str | None) -> None:
+    action = decide(parsed(**entry), found)
+    assert (action.verb if action else None) == verb
+
+
+def test_restricting_never_adds_a_permission() -> None:
+    action = decide(parsed(state="restricted", mode="0640"), Found("file", 0, 0, 0o604))
+    assert action is not None and action.mode == 0o600
+
+
+@pytest.mark.parametrize("state", ["present", "absent"])
+def test_a_directory_is_not_replaced_by_a_file(state: str) -> None:
+    with pytest.raises(Obstacle, match="/etc/a is a directory, wanted a file"):
+        decide(parsed(state=state, content="x" if state == "present" else None), Found("directory", 0, 0, 0o755))
+
+
+def test_the_diff_shows_the_content_and_changed_attributes() -> None:
+    replace = decide(parsed(content="new\n"), Found("file", 0, 0, 0o644, "old\n"))
+    tighten = decide(parsed(content="same\n", mode="0600"), Found("file", 0, 0, 0o644, "same\n"))
+    assert replace is not None and tighten is not None
+    first, second = diff_of([replace, tighten])
+    assert (first["before"], first["after"]) == ("old\n", "new\n")
+    assert (second["before"], second["after"]) == ("# file 0644 0:0\n", "# file 0600 0:0\n")
