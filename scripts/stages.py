@@ -20,6 +20,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 OUTPUT = ROOT / "build" / "test"
+PACKAGE = "tests/e2e/test_package.py"
+PACKAGE_APART = (f"--ignore={PACKAGE}",)
 
 
 @dataclass(frozen=True)
@@ -72,13 +74,19 @@ def stages() -> list[Stage]:
                 ("ansible-lint",),
             ),
         ),
-        Stage("unit", (pytest("unit", "tests/unit"),)),
+        Stage(
+            "unit",
+            (
+                pytest("unit", "tests/unit"),
+                pytest("unit-e2e", "tests/e2e", "-m", "not lab and not qemu and not soak", *PACKAGE_APART),
+            ),
+        ),
         Stage(
             "docs-check",
             ((sys.executable, "-m", "rampart.dev.docs", "--check"), ("antsibull-changelog", "lint")),
         ),
         Stage("sanity", (("scripts/ansible-test.sh", "sanity", "--python", python),)),
-        Stage("package", (pytest("package", "tests/e2e/test_package.py"),)),
+        Stage("package", (pytest("package", PACKAGE),)),
         Stage(
             "lab-test",
             (
