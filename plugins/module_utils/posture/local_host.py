@@ -1,0 +1,209 @@
+# Copyright: the Rampart authors
+# SPDX-License-Identifier: Apache-2.0
+"""The host this code runs on: reads its files and runs its tools, with a deadline and a memo for each run."""
+
+from __future__ import annotations
+
+import copy
+import errno
+import glob as glob_module
+import grp
+import os
+import pwd
+import time
+from collections.abc import Sequence
+from typing import Any, Callable, TypeVar
+
+from ansible_collections.rampart.fleet.plugins.module_utils.posture.command import run_command
+from ansible_collections.rampart.fleet.plugins.module_utils.posture.errors import (
+    Absent,
+    ProbeError,
+    ProbeTimeout,
+    ToolMissing,
+)
+from ansible_collections.rampart.fleet.plugins.module_utils.posture.host import CommandResult, DirEntry, FileStat
+
+T = TypeVar("T")
+
+SEARCH_PATH = ("/usr/sbin", "/usr/bin", "/sbin", "/bin")
+MAX_READ_BYTES = 16 * 1024 * 1024
+_MISSING = (errno.ENOENT, errno.ENOTDIR)
+
+
+class LocalHost:
+    """The real host. `root` is put before every path, so that a mounted image can be measured as well.
+
+    Reads and commands are memoised, failures too: equal questions of one run get equal answers. Threads may share it.
+    """
+
+    def __init__(
+        self, root: str = "/", search_path: Sequence[str] = SEARCH_PATH, deadline: float = float("inf")
+    ) -> None:
+        self._root = root.rstrip("/")
+        self._search_path = tuple(search_path)
+        self._deadline = deadline
+        self._memo: dict[tuple[Any, ...], tuple[bool, Any]] = {}
+
+    def until(self, deadline: float) -> LocalHost:
+        """Return a view with another deadline that shares the memo."""
+        view = copy.copy(self)
+        view._deadline = deadline
+        return view
+
+    def remaining(self) -> float:
+        """Return the seconds left, never below zero."""
+        return max(0.0, self._deadline - time.monotonic())
+
+    def check_deadline(self) -> None:
+        """Raise ProbeTimeout once the deadline has passed."""
+        if time.monotonic() >= self._deadline:
+            raise ProbeTimeout("the time of this probe is over")
+
+    def read_bytes(self, path: str) -> bytes:
+        """Return the whole file."""
+        return self._once(("read", path), lambda: _read(self._real(path), path))
+
+    def read_text(self, path: str) -> str:
+        """Return the whole file as text."""
+        return self.read_bytes(path).decode("utf-8", "replace")
+
+    def exists(self, path: str) -> bool:
+        """Say whether the path exists, links followed."""
+        try:
+            self.stat(path)
+        except Absent:
+            return False
+        return True
+
+    def stat(self, path: str, follow: bool = True) -> FileStat:
+        """Return the status of a path."""
+        call = os.stat if follow else os.lstat
+        return self._once(("stat", path, follow), lambda: _told(path, lambda: file_stat(call(self._real(path)))))
+
+    def readlink(self, path: str) -> str:
+        """Return the text of a symbolic link."""
+        return self._once(("readlink", path), lambda: _told(path, lambda: os.readlink(self._real(path))))
+
+    def listdir(self, path: str) -> list[str]:
+        """Return the sorted names in a directory."""
+        return list(self._once(("listdir", path), lambda: _told(path, lambda: sorted(os.listdir(self._real(path))))))
+
+    def scandir(self, path: str) -> list[DirEntry]:
+        """Return the entries of a directory with their lstat."""
+        self.check_deadline()
+        return _told(path, lambda: _entries(self._real(path)))
+
+    def glob(self, pattern: str) -> list[str]:
+        """Return the sorted paths that match."""
+        cut = len(self._root)
+        real = glob_module.escape(self._root) + pattern
+        return list(self._once(("glob", pattern), lambda: sorted(found[cut:] for found in glob_module.glob(real))))
+
+    def which(self, tool: str) -> str | None:
+        """Return the absolute path of a tool in the search path."""
+        for folder in self._search_path:
+            path = os.path.join(folder, tool)
+            if os.path.isfile(path) and os.access(path, os.X_OK):
+                return path
+        return None
+
+    def run(self, argv: Sequence[str], timeout: float = 5.0, stdin: str = "") -> CommandResult:
+        """Run a tool of the search path."""
+        return self._once(("run", tuple(argv), stdin), lambda: self._run(tuple(argv), timeout, stdin))
+
+    def user_name(self, uid: int) -> str | None:
+        """Return the account name of a uid."""
+        if self._root:
+            return self._name_in("/etc/passwd", uid)
+        return self._once(("user", uid), lambda: _known(lambda: pwd.getpwuid(uid).pw_name))
+
+    def group_name(self, gid: int) -> str | None:
+        """Return the group name of a gid."""
+        if self._root:
+            return self._name_in("/etc/group", gid)
+        return self._once(("group", gid), lambda: _known(lambda: grp.getgrgid(gid).gr_name))
+
+    def _name_in(self, path: str, number: int) -> str | None:
+        for line in self.read_text(path).splitlines():
+            fields = line.split(":")
+            if len(fields) > 2 and fields[2] == str(number):
+                return fields[0]
+        return None
+
+    def _run(self, argv: tuple[str, ...], timeout: float, stdin: str) -> CommandResult:
+        tool = self.which(argv[0])
+        if tool is None:
+            raise ToolMissing("'{}' is not installed: looked in {}".format(argv[0], ":".join(self._search_path)))
+        return run_command(tool, argv, min(timeout, self.remaining()), stdin, ":".join(self._search_path))
+
+    def _real(self, path: str) -> str:
+        if not path.startswith("/"):
+            raise ProbeError(f"path '{path}' is relative, wanted an absolute one")
+        return self._root + path
+
+    def _once(self, key: tuple[Any, ...], ask: Callable[[], T]) -> T:
+        self.check_deadline()
+        if key not in self._memo:
+            try:
+                self._memo[key] = (True, ask())
+            except (Absent, ProbeError) as failure:
+                self._memo[key] = (False, failure)
+        good, answer = self._memo[key]
+        if not good:
+            raise type(answer)(*answer.args)
+        return answer  # type: ignore[no-any-return]
+
+
+def file_stat(status: os.stat_result) -> FileStat:
+    """Return our value type of what the kernel said."""
+    return FileStat(
+        mode=status.st_mode,
+        uid=status.st_uid,
+        gid=status.st_gid,
+        size=status.st_size,
+        dev=status.st_dev,
+        inode=status.st_ino,
+        nlink=status.st_nlink,
+        mtime=status.st_mtime,
+    )
+
+
+def _told(path: str, ask: Callable[[], T]) -> T:
+    """Ask the kernel; say in our terms what it refused."""
+    try:
+        return ask()
+    except OSError as refused:
+        if refused.errno in _MISSING:
+            raise Absent(f"{path} does not exist") from None
+        raise ProbeError(f"{path} cannot be read: {refused.strerror or refused}") from None
+
+
+def _read(real: str, path: str) -> bytes:
+    def ask() -> bytes:
+        # A FIFO in the place of a file must not block: O_NONBLOCK opens it at once and reads nothing.
+        descriptor = os.open(real, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb") as stream:
+            return stream.read(MAX_READ_BYTES + 1)
+
+    content = _told(path, ask)
+    if len(content) > MAX_READ_BYTES:
+        raise ProbeError("%s is larger than %d bytes" % (path, MAX_READ_BYTES))
+    return content
+
+
+def _entries(real: str) -> list[DirEntry]:
+    entries = []
+    with os.scandir(real) as listing:
+        for entry in listing:
+            try:
+                entries.append(DirEntry(entry.name, file_stat(entry.stat(follow_symlinks=False))))
+            except OSError:
+                entries.append(DirEntry(entry.name, None))
+    return entries
+
+
+def _known(ask: Callable[[], str]) -> str | None:
+    try:
+        return ask()
+    except KeyError:
+        return None
