@@ -7,6 +7,9 @@ from __future__ import annotations
 from typing import Dict
 
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.probes import (
+    audit_rules,
+    journald,
+    logging,
     sysctl,
 )
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.registry import ProbeKind, index

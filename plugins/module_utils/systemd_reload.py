@@ -1,0 +1,83 @@
+# Copyright: the Rampart authors
+# SPDX-License-Identifier: Apache-2.0
+"""Whether systemd may re-read its units now: a reload takes the GPUs away from containers that run without CDI.
+
+The cause is NVIDIA/nvidia-container-toolkit#48: systemd writes the device rules of every cgroup again, without the
+devices that the runtime added behind its back. Device links in /dev/char, or CDI, let systemd know them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import List, Optional
+
+_CONTAINER = re.compile(
+    r"(docker-[0-9a-f]{12,}|cri-containerd-[0-9a-f]{12,}|crio-[0-9a-f]{12,}|libpod-[0-9a-f]{12,}"
+    r"|/docker/[0-9a-f]{12,}|/kubepods[^:\n]*|/containerd/[^/\n]+)"
+)
+_GPU_DEVICE = re.compile(r"^/dev/nvidia(\d+|ctl|-uvm|-uvm-tools|-modeset)$")
+
+
+@dataclass(frozen=True)
+class Situation:
+    """What was measured: units whose files changed since systemd read them, containers that hold a GPU device open,
+    GPU devices without their link in /dev/char, and whether CDI describes the GPUs."""
+
+    stale_units: Sequence[str]
+    gpu_containers: Sequence[str]
+    unlinked_devices: Sequence[str]
+    cdi: bool
+
+
+@dataclass(frozen=True)
+class Decision:
+    """`none`, `reload` or `refuse`, and why."""
+
+    action: str
+    reason: str
+
+
+def decide(situation: Situation) -> Decision:
+    """Return what to do; a reload is refused only when it would break something that runs."""
+    if not situation.stale_units:
+        return Decision("none", "systemd has read all unit files")
+    stale = ", ".join(situation.stale_units)
+    if not situation.gpu_containers:
+        return Decision("reload", "unit files changed (%s) and no container holds a GPU" % stale)
+    if situation.cdi:
+        return Decision("reload", "unit files changed (%s) and the GPUs are described by CDI" % stale)
+    if not situation.unlinked_devices:
+        return Decision("reload", "unit files changed (%s) and every GPU device has its link in /dev/char" % stale)
+    return Decision(
+        "refuse",
+        "systemd must read changed unit files (%s), but %d container(s) hold a GPU without CDI and without /dev/char links (%s); "
+        "a reload would take it from them (NVIDIA/nvidia-container-toolkit#48). Drain the host and reboot it, or run "
+        "'nvidia-ctk system create-dev-char-symlinks --create-all'"
+        % (stale, len(situation.gpu_containers), ", ".join(situation.unlinked_devices)),
+    )
+
+
+def stale_units(show: str) -> List[str]:
+    """Return the units of `systemctl show --property=Id,NeedDaemonReload` that say yes; blocks end with an empty line."""
+    blocks = (dict(line.split("=", 1) for line in block.splitlines() if "=" in line) for block in show.split("\n\n"))
+    return sorted({block["Id"] for block in blocks if block.get("NeedDaemonReload") == "yes" and "Id" in block})
+
+
+def container_of(cgroup: str) -> Optional[str]:
+    """Return the container in the text of /proc/<pid>/cgroup, or None for a process of the host."""
+    found = _CONTAINER.search(cgroup)
+    return found.group(1) if found else None
+
+
+def gpu_containers(cgroups: Mapping[int, str], open_files: Mapping[int, Iterable[str]]) -> List[str]:
+    """Return the containers that hold a GPU device open, from each process's cgroup text and open files."""
+    holders = (pid for pid, files in open_files.items() if any(is_gpu_device(path) for path in files))
+    found = (container_of(cgroups.get(pid, "")) for pid in holders)
+    return sorted({container for container in found if container})
+
+
+def is_gpu_device(path: str) -> bool:
+    """Say whether a path is a device node of an NVIDIA GPU."""
+    return bool(_GPU_DEVICE.match(path))
