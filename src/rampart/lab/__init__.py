@@ -4,3 +4,8 @@
 
 The package imports nothing of the collection; `Lab` in `rampart.lab.lab` is its Python interface.
 """
+
+from rampart.lab.errors import LabError
+from rampart.lab.lab import Lab
+
+__all__ = ["Lab", "LabError"]

@@ -54,23 +54,22 @@ class Journal:
         return list(found.values())
 
     def undo(self, matching: dict[str, Any] | None = None) -> None:
-        """Remove the recorded resources, newest first, and forget them; `matching` limits this to records with these values.
+        """Remove the recorded resources, newest first, and forget them; `matching` chooses records with these values.
 
         Raises LabError listing what could not be removed; those records stay.
         """
-        chosen = matching or {}
-        kept: list[dict[str, Any]] = []
+        chosen = (matching or {}).items()
+        done: list[dict[str, Any]] = []
         problems: list[str] = []
         for record in reversed(self.records()):
-            if any(record.get(key) != value for key, value in chosen.items()):
-                kept.append(record)
-                continue
-            try:
-                _UNDO[record["kind"]](record)
-            except (OSError, subprocess.SubprocessError) as exc:
-                kept.append(record)
-                problems.append(f"{record['kind']} {record.get('path') or record.get('pid')}: {exc}")
-        self._replace(reversed(kept))
+            if all(record.get(key) == value for key, value in chosen):
+                try:
+                    _UNDO[record["kind"]](record)
+                    done.append(record)
+                except (OSError, subprocess.SubprocessError) as exc:
+                    problems.append(f"{record['kind']} {record.get('path') or record.get('pid')}: {exc}")
+        with self._lock:  # other threads may have recorded meanwhile
+            self._replace(record for record in self.records() if record not in done)
         if problems:
             raise LabError("could not remove: " + "; ".join(problems) + "; free it and run `rampart lab down` again")
 

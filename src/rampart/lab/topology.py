@@ -22,6 +22,7 @@ from rampart.lab.errors import LabError
 MODES = ("inference", "training", "idle", "quarantine")
 GROUPS = ("gpu", "gateway", "store")
 MAX_HOSTS = 200  # addresses .10 to .209 of the lab's /24
+MAX_RAILS = 8
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,30}[a-z0-9]|[a-z]")
 
 
@@ -96,7 +97,7 @@ def parse(data: object, name: str, where: str) -> Topology:
     hosts = _mapping(top.get("hosts"), f"{where}: hosts")
     if not 1 <= len(hosts) <= MAX_HOSTS:
         raise LabError(f"{where}: hosts: found {len(hosts)} hosts, wanted 1 to {MAX_HOSTS}")
-    rails = _integer(top.get("rails", 0), f"{where}: rails", 0, 8)
+    rails = _integer(top.get("rails", 0), f"{where}: rails", 0, MAX_RAILS)
     return Topology(name, tuple(_host(str(key), value, where) for key, value in hosts.items()), rails)
 
 

@@ -1,0 +1,54 @@
+# Copyright: the Rampart authors
+# SPDX-License-Identifier: Apache-2.0
+"""The Ansible inventory of a lab. Pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+
+from rampart.lab.driver import Endpoint
+from rampart.lab.identity import ssh_arguments
+from rampart.lab.images import USER
+from rampart.lab.plan import HostPlan, LabPlan
+from rampart.lab.state import LabFolder
+from rampart.lab.topology import GROUPS
+
+
+def render(plan: LabPlan, folder: LabFolder, endpoints: dict[str, Endpoint]) -> str:
+    """YAML with the groups `rampart` (all hosts), `gpu`, `gateway`, `store` and `lab_<driver>`."""
+    children: dict[str, Any] = {
+        "rampart": {"hosts": {host.name: _variables(plan, host, endpoints[host.name]) for host in plan.hosts}},
+        f"lab_{plan.driver}": {"hosts": {host.name: {} for host in plan.hosts}},
+    }
+    for group in GROUPS:
+        children[group] = {"hosts": {host.name: {} for host in plan.hosts if group in host.spec.groups}}
+    common = {
+        "ansible_user": USER,
+        "ansible_become": True,
+        "ansible_python_interpreter": "/usr/bin/python3",
+        "ansible_ssh_common_args": ssh_arguments(folder),
+        # `down` closes the connections that Ansible keeps open, so it must know where their sockets are.
+        "ansible_control_path_dir": str(folder.control_sockets),
+        "lab_name": plan.name,
+        "lab_driver": plan.driver,
+        "lab_release": plan.release,
+        "lab_network": plan.network,
+        "lab_controller": plan.controller,
+    }
+    text: str = yaml.safe_dump({"all": {"vars": common, "children": children}}, sort_keys=False)
+    return f"---\n# Written by `rampart lab up`; the next one writes it anew.\n{text}"
+
+
+def _variables(plan: LabPlan, host: HostPlan, endpoint: Endpoint) -> dict[str, Any]:
+    variables: dict[str, Any] = {
+        "ansible_host": host.name if endpoint.proxy_command is None else endpoint.address,
+        "rampart_mode": host.spec.mode,
+        "lab_address": host.address,
+        "lab_fqdn": host.fqdn,
+    }
+    if host.rails:
+        rails = [{"index": r.index, "address": r.address, "prefix": r.prefix, "mac": r.mac} for r in host.rails]
+        variables["lab_rails"] = rails
+    return variables

@@ -1,0 +1,269 @@
+# Copyright: the Rampart authors
+# SPDX-License-Identifier: Apache-2.0
+"""Hosts as systemd-nspawn containers: own network namespace, own cgroups, own disk, booted in about a second.
+
+Everything lives in namespaces that processes hold, so ending the processes ends the mounts, interfaces and addresses too. A
+holder process keeps the namespace of the lab's bridge; each host's launcher unshares its network and mounts, waits while its
+interface is made, and becomes systemd-nspawn.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import shutil
+import signal
+import sys
+from pathlib import Path
+
+from rampart.lab import cgroups
+from rampart.lab.driver import Context, Endpoint, HostFile, Recipe
+from rampart.lab.errors import LabError
+from rampart.lab.plan import HostPlan, LabPlan
+from rampart.lab.processes import ProcessId, identify, spawn
+from rampart.lab.tools import SEARCH, missing, run
+
+_BRIDGE = "br0"
+_TOOLS = {
+    "systemd-nspawn": "systemd-container",
+    "ip": "iproute2",
+    "mke2fs": "e2fsprogs",
+    "unshare": "util-linux",
+    "nsenter": "util-linux",
+    "sysctl": "procps",
+    "ssh": "openssh-client",
+}
+# $1 disk, $2 lower folder, $3 mount points' folder, $4 seed folder; the rest is the command. `volatile`: a lab's disk need not
+# survive a crash of the machine, and package installation is several times faster without its syncs.
+_MOUNT = """set -e
+disk=$1 lower=$2 mnt=$3 seed=$4; shift 4
+mount -o loop,discard "$disk" "$mnt/disk"
+mkdir -p "$mnt/disk/upper" "$mnt/disk/work"
+rm -rf "$mnt/disk/work/work/incompat"
+mount -t overlay -o "lowerdir=$lower,upperdir=$mnt/disk/upper,workdir=$mnt/disk/work,volatile" overlay "$mnt/root"
+cp -a "$seed/." "$mnt/root/"
+mkdir -p /run/systemd/nspawn
+mount -t tmpfs -o mode=0755 tmpfs /run/systemd/nspawn
+exec "$@"
+"""
+
+
+class NspawnDriver:
+    """See the protocol in driver.py for what each method promises."""
+
+    name = "nspawn"
+
+    def preflight(self, plan: LabPlan) -> None:
+        if not sys.platform.startswith("linux") or os.geteuid() != 0:
+            raise LabError("the nspawn driver needs root on Linux; run it as root, or take --driver qemu, which needs no root")
+        refused = []
+        for host in plan.hosts:
+            keys = [key for key in ("extra_disk_mib", "tpm", "uefi") if getattr(host.spec, key)]
+            refused += [f"host {host.name} wants {', '.join(keys)}"] if keys else []
+            refused += [f"host {host.name} is on {len(host.rails)} rails"] if host.rails else []
+        if refused:
+            raise LabError(f"the nspawn driver has no kernel of its own for its hosts, and {'; '.join(refused)}; use --driver qemu")
+        lacking = missing(_TOOLS)
+        if lacking:
+            packages = " ".join(sorted({_TOOLS[item.split(" ")[0]] for item in lacking}))
+            raise LabError(f"missing on this machine: {', '.join(lacking)}; run: apt-get install {packages}")
+
+    def recipe(self, plan: LabPlan) -> Recipe:
+        return Recipe(driver=self.name, release=plan.release, version=1)
+
+    def open_network(self, context: Context) -> None:
+        if self._holder(context.folder.path) is not None:
+            return
+        plan = context.plan
+        log = context.folder.path / "network.log"
+
+        def record(holder: ProcessId) -> None:
+            context.folder.journal.record("process", pid=holder.pid, started=holder.started, role="network")
+
+        holder = spawn(["sleep", "infinity"], log, record, wrapper=[_tool("unshare"), "--net"])
+        _in_network(holder, ["ip", "-batch", "-"], "\n".join((
+            "link set lo up",
+            f"link add {_BRIDGE} type bridge forward_delay 0",
+            f"address add {plan.controller}/{plan.prefix} dev {_BRIDGE}",
+            f"link set {_BRIDGE} up",
+            # A host that asks for the outside gets an answer at once instead of waiting for none.
+            "route add unreachable default",
+        )))
+        _in_network(holder, ["sysctl", "-q", "-w", "net.ipv4.ip_forward=1"])
+        _save_process(context.folder.path / "network.json", holder)
+
+    def start(self, context: Context, host: HostPlan, files: tuple[HostFile, ...]) -> None:
+        folder = context.folder.host(host.name)
+        holder = self._holder(context.folder.path)
+        if holder is None:
+            raise LabError(f"the network of lab {context.plan.name!r} is gone; run `rampart lab up --name {context.plan.name}`")
+        context.folder.journal.undo({"host": host.name})
+        for name in ("mnt/disk", "mnt/root"):
+            (folder / name).mkdir(parents=True, exist_ok=True)
+        _make_disk(folder / "disk.img", host.spec.disk_mib)
+        _write_seed(folder / "seed", files, context.image / "rootfs")
+        groups = cgroups.plan(f"rampart-lab-{context.plan.name}", host.name)
+        for group in groups:
+            context.folder.journal.record("cgroup", path=str(group.parent), lab=True)
+            context.folder.journal.record("cgroup", path=str(group), host=host.name)
+
+        def record(process: ProcessId) -> None:
+            context.folder.journal.record("process", pid=process.pid, started=process.started, host=host.name)
+
+        def prepare(process: ProcessId) -> None:
+            cgroups.enter(groups, process.pid)
+            _plug(holder, process, host, context.plan)
+
+        argv = ["/bin/sh", "-c", _MOUNT, "sh", str(folder / "disk.img"), str(context.image / "rootfs"), str(folder / "mnt")]
+        argv += [str(folder / "seed"), "env", f"PATH={SEARCH}", "SYSTEMD_NSPAWN_API_VFS_WRITABLE=network"]
+        argv += cgroups.nspawn_environment(groups) + _nspawn(context, host, folder, bool(groups))
+        log = self.console_log(context, host)
+        wrapper = [_tool("unshare"), "--net", "--mount", "--propagation", "slave"]
+        try:
+            process = spawn(argv, log, record, prepare, wrapper)
+        except OSError as exc:
+            raise LabError(f"host {host.name} did not start: {exc}\n{_tail(log)}") from exc
+        _save_process(folder / "process.json", process)
+
+    def running(self, context: Context, host: HostPlan) -> bool:
+        process = _load_process(context.folder.host(host.name) / "process.json")
+        return process is not None and process.alive()
+
+    def endpoint(self, context: Context, host: HostPlan) -> Endpoint:
+        script = Path(__file__).with_name("netns_connect.py")
+        holder = context.folder.path / "network.json"
+        command = shlex.join(["/usr/bin/python3", "-I", "-S", str(script), str(holder)]) + " %h %p"
+        return Endpoint(address=host.address, proxy_command=command)
+
+    def console_log(self, context: Context, host: HostPlan) -> Path:
+        return context.folder.host(host.name) / "console.log"
+
+    def stop(self, context: Context, host: HostPlan) -> None:
+        process = _load_process(context.folder.host(host.name) / "process.json")
+        if process is not None and process.alive():
+            init = _container_init(process)
+            if init is not None:
+                init.kill(signal.SIGRTMIN + 4)  # systemd(1): power off; file systems are flushed
+                process.wait(8.0)
+        context.folder.journal.undo({"host": host.name})
+        (context.folder.host(host.name) / "process.json").unlink(missing_ok=True)
+
+    def close_network(self, context: Context) -> None:
+        context.folder.journal.undo({"role": "network"})
+        (context.folder.path / "network.json").unlink(missing_ok=True)
+
+    def faults(self) -> dict[str, str]:
+        return {
+            "cut-link": "The host's network cable is pulled: nothing reaches it.",
+            "heal-link": "The cable is plugged in again.",
+            "kill-host": "The host loses power; `rampart lab up` boots it again with its disk.",
+        }
+
+    def inject(self, context: Context, host: HostPlan, fault: str) -> None:
+        if fault == "kill-host":
+            context.folder.journal.undo({"host": host.name})
+            return
+        holder = self._holder(context.folder.path)
+        if holder is None:
+            raise LabError(f"the network of lab {context.plan.name!r} is gone; run `rampart lab up --name {context.plan.name}`")
+        _in_network(holder, ["ip", "link", "set", _port(host), "down" if fault == "cut-link" else "up"])
+
+    @staticmethod
+    def _holder(folder: Path) -> ProcessId | None:
+        process = _load_process(folder / "network.json")
+        return process if process is not None and process.alive() else None
+
+
+def _nspawn(context: Context, host: HostPlan, folder: Path, own_cgroups: bool) -> list[str]:
+    argv = [_tool("systemd-nspawn"), "--quiet", "--boot", f"--directory={folder}/mnt/root", f"--machine={host.name}"]
+    # There may be no systemd here to register with; where there is one, it keeps a scope for the container.
+    argv += ["--register=no", *(["--keep-unit"] if own_cgroups else [])]
+    argv += ["--console=passive", "--network-namespace-path=/proc/self/ns/net", "--resolv-conf=off", "--timezone=off"]
+    argv += ["--link-journal=no", f"--hostname={host.name}", f"--uuid={host.machine_id}"]
+    argv += ["--capability=CAP_NET_ADMIN,CAP_NET_RAW", f"--bind-ro={context.repository}:/srv/rampart-apt"]
+    return argv
+
+
+def _plug(holder: ProcessId, process: ProcessId, host: HostPlan, plan: LabPlan) -> None:
+    """Join the host's namespace to the lab's bridge. The pair vanishes with the host's namespace."""
+    port = _port(host)
+    _in_network(holder, ["ip", "-batch", "-"], "\n".join((
+        f"link add {port} type veth peer name eth0 address {host.mac} netns {process.pid}",
+        f"link set {port} master {_BRIDGE} up",
+    )))
+    _in_network(process, ["ip", "-batch", "-"], "\n".join((
+        "link set lo up",
+        f"address add {host.address}/{plan.prefix} dev eth0",
+        "link set eth0 up",
+        f"route add default via {plan.controller}",
+    )))
+
+
+def _port(host: HostPlan) -> str:
+    return f"port{host.index}"
+
+
+def _in_network(process: ProcessId, argv: list[str], lines: str = "") -> None:
+    run([_tool("nsenter"), f"--net=/proc/{process.pid}/ns/net", *argv], stdin=lines.encode())
+
+
+def _make_disk(path: Path, size_mib: int) -> None:
+    """A sparse ext4 file: the host can fill it and the machine's own disk stays free. Kept when it exists."""
+    if path.exists():
+        return
+    temporary = path.with_suffix(".new")
+    with temporary.open("wb") as disk:
+        disk.truncate(size_mib << 20)
+    run([_tool("mke2fs"), "-q", "-F", "-t", "ext4", "-m", "0", "-E", "lazy_itable_init=1,lazy_journal_init=1", str(temporary)])
+    temporary.replace(path)
+
+
+def _write_seed(seed: Path, files: tuple[HostFile, ...], lower: Path) -> None:
+    """The host's own files as a tree that is copied over its root; folders look as they do in the image."""
+    shutil.rmtree(seed, ignore_errors=True)
+    seed.mkdir(parents=True)
+    seed.chmod(0o755)
+    for file in files:
+        target = seed / file.path.lstrip("/")
+        for parent in reversed(target.relative_to(seed).parents[:-1]):
+            (seed / parent).mkdir(exist_ok=True)
+            like = (lower / parent).stat()
+            (seed / parent).chmod(like.st_mode & 0o7777)
+            os.chown(seed / parent, like.st_uid, like.st_gid)
+        target.write_bytes(file.content)
+        target.chmod(file.mode)
+        os.chown(target, file.uid, file.gid)
+
+
+def _container_init(process: ProcessId) -> ProcessId | None:
+    """systemd of the container: the child of nspawn that is pid 1 in its namespace."""
+    try:
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text(encoding="ascii").split()
+    except OSError:
+        return None
+    for pid in children:
+        status = Path(f"/proc/{pid}/status")
+        with_pids = status.read_text(encoding="utf-8", errors="replace").split("NSpid:")[-1].splitlines()[0].split()
+        if with_pids[-1] == "1":
+            return identify(int(pid))
+    return None
+
+
+def _save_process(path: Path, process: ProcessId) -> None:
+    path.write_text(json.dumps({"pid": process.pid, "started": process.started}), encoding="ascii")
+
+
+def _load_process(path: Path) -> ProcessId | None:
+    try:
+        return ProcessId(**json.loads(path.read_text(encoding="ascii")))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def _tool(name: str) -> str:
+    return shutil.which(name, path=SEARCH) or name
+
+
+def _tail(log: Path) -> str:
+    return "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-20:]) if log.exists() else ""
