@@ -11,7 +11,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import List, Optional
 
 _CONTAINER = re.compile(
     r"(docker-[0-9a-f]{12,}|cri-containerd-[0-9a-f]{12,}|crio-[0-9a-f]{12,}|libpod-[0-9a-f]{12,}"
@@ -45,33 +44,33 @@ def decide(situation: Situation) -> Decision:
         return Decision("none", "systemd has read all unit files")
     stale = ", ".join(situation.stale_units)
     if not situation.gpu_containers:
-        return Decision("reload", "unit files changed (%s) and no container holds a GPU" % stale)
+        return Decision("reload", f"unit files changed ({stale}) and no container holds a GPU")
     if situation.cdi:
-        return Decision("reload", "unit files changed (%s) and the GPUs are described by CDI" % stale)
+        return Decision("reload", f"unit files changed ({stale}) and the GPUs are described by CDI")
     if not situation.unlinked_devices:
-        return Decision("reload", "unit files changed (%s) and every GPU device has its link in /dev/char" % stale)
+        return Decision("reload", f"unit files changed ({stale}) and every GPU device has its link in /dev/char")
     return Decision(
         "refuse",
-        "systemd must read changed unit files (%s), but %d container(s) hold a GPU without CDI and without /dev/char links (%s); "
-        "a reload would take it from them (NVIDIA/nvidia-container-toolkit#48). Drain the host and reboot it, or run "
-        "'nvidia-ctk system create-dev-char-symlinks --create-all'"
-        % (stale, len(situation.gpu_containers), ", ".join(situation.unlinked_devices)),
+        f"systemd must read changed unit files ({stale}), but {len(situation.gpu_containers)} container(s) hold a GPU without "
+        f"CDI and without a link in /dev/char ({', '.join(situation.unlinked_devices)}); a reload would take it from them "
+        "(NVIDIA/nvidia-container-toolkit#48). Drain the host and reboot it, or run "
+        "'nvidia-ctk system create-dev-char-symlinks --create-all'",
     )
 
 
-def stale_units(show: str) -> List[str]:
-    """Return the units of `systemctl show --property=Id,NeedDaemonReload` that say yes; blocks end with an empty line."""
+def stale_units(show: str) -> list[str]:
+    """Return the units that say yes in `systemctl show --property=Id,NeedDaemonReload`; an empty line ends a unit."""
     blocks = (dict(line.split("=", 1) for line in block.splitlines() if "=" in line) for block in show.split("\n\n"))
     return sorted({block["Id"] for block in blocks if block.get("NeedDaemonReload") == "yes" and "Id" in block})
 
 
-def container_of(cgroup: str) -> Optional[str]:
+def container_of(cgroup: str) -> str | None:
     """Return the container in the text of /proc/<pid>/cgroup, or None for a process of the host."""
     found = _CONTAINER.search(cgroup)
     return found.group(1) if found else None
 
 
-def gpu_containers(cgroups: Mapping[int, str], open_files: Mapping[int, Iterable[str]]) -> List[str]:
+def gpu_containers(cgroups: Mapping[int, str], open_files: Mapping[int, Iterable[str]]) -> list[str]:
     """Return the containers that hold a GPU device open, from each process's cgroup text and open files."""
     holders = (pid for pid, files in open_files.items() if any(is_gpu_device(path) for path in files))
     found = (container_of(cgroups.get(pid, "")) for pid in holders)

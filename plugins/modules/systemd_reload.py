@@ -13,8 +13,8 @@ version_added: 0.1.0
 author: The Rampart authors (@rampart-fleet)
 description:
   - Runs C(systemctl daemon-reload) when a unit says C(NeedDaemonReload=yes), and only then.
-  - Refuses while a container holds a GPU device open that neither CDI nor a link in C(/dev/char) makes known to systemd,
-    because the reload would take the GPU away from it (NVIDIA/nvidia-container-toolkit#48).
+  - Refuses while a container holds a GPU device open that neither CDI nor a link in C(/dev/char) makes known to
+    systemd, because the reload would take the GPU away from it (NVIDIA/nvidia-container-toolkit#48).
   - A refusal is no failure. RV(refused) and RV(reason) say so, and the host takes the new units with its next reboot.
 options:
   units:
@@ -59,8 +59,8 @@ stale_units:
   sample: [systemd-journal-upload.service]
 """
 
-import glob
 import os
+from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.rampart.fleet.plugins.module_utils import systemd_reload
@@ -72,13 +72,7 @@ def main() -> None:
     situation = _measure(module)
     decision = systemd_reload.decide(situation)
     if decision.action == "reload" and not module.check_mode:
-        module.run_command(["systemctl", "daemon-reload"], check_rc=True)
-        left = _stale(module)
-        if left:
-            module.fail_json(
-                msg="systemctl daemon-reload ended with 0, but systemd still has old unit files: found %s, wanted none. "
-                "Run it again by hand and look at the journal of PID 1." % ", ".join(left)
-            )
+        _reload(module)
     module.exit_json(
         changed=decision.action == "reload",
         refused=decision.action == "refuse",
@@ -87,46 +81,57 @@ def main() -> None:
     )
 
 
+def _reload(module: AnsibleModule) -> None:
+    module.run_command(["systemctl", "daemon-reload"], check_rc=True)
+    left = _stale(module)
+    if left:
+        module.fail_json(
+            msg="systemctl daemon-reload ended with 0, but systemd still has old unit files: found "
+            + ", ".join(left)
+            + ", wanted none. Run it again by hand and look at the journal of PID 1."
+        )
+
+
 def _measure(module: AnsibleModule) -> systemd_reload.Situation:
-    pids = [int(name) for name in os.listdir("/proc") if name.isdigit()]
-    open_files = {pid: _open_files(pid) for pid in pids}
-    devices = [path for path in glob.glob("/dev/nvidia*") if systemd_reload.is_gpu_device(path)]
+    processes = [path for path in Path("/proc").iterdir() if path.name.isdigit()]
+    devices = [path for path in sorted(Path("/dev").glob("nvidia*")) if systemd_reload.is_gpu_device(str(path))]
     return systemd_reload.Situation(
         stale_units=_stale(module),
-        gpu_containers=systemd_reload.gpu_containers({pid: _cgroup(pid) for pid in pids}, open_files),
-        unlinked_devices=[path for path in sorted(devices) if not _linked(path)],
-        cdi=any(glob.glob(folder + "/*nvidia*") for folder in ("/etc/cdi", "/run/cdi")),
+        gpu_containers=systemd_reload.gpu_containers(
+            {int(path.name): _cgroup(path) for path in processes},
+            {int(path.name): _open_files(path) for path in processes},
+        ),
+        unlinked_devices=[str(path) for path in devices if not _linked(path)],
+        cdi=any(list(Path(folder).glob("*nvidia*")) for folder in ("/etc/cdi", "/run/cdi")),
     )
 
 
-def _stale(module: AnsibleModule) -> list:
+def _stale(module: AnsibleModule) -> list[str]:
     units = module.params["units"] or ["*"]
     argv = ["systemctl", "show", "--property=Id,NeedDaemonReload", "--", *units]
     return systemd_reload.stale_units(module.run_command(argv, check_rc=True)[1])
 
 
-def _cgroup(pid: int) -> str:
+def _cgroup(process: Path) -> str:
     try:
-        with open("/proc/%d/cgroup" % pid, encoding="utf-8", errors="replace") as file:
-            return file.read()
+        return (process / "cgroup").read_text(encoding="utf-8", errors="replace")
     except OSError:  # the process ended meanwhile
         return ""
 
 
-def _open_files(pid: int) -> list:
-    folder = "/proc/%d/fd" % pid
+def _open_files(process: Path) -> list[str]:
     files = []
     try:
-        for name in os.listdir(folder):
-            files.append(os.readlink(os.path.join(folder, name)))
+        for descriptor in (process / "fd").iterdir():
+            files.append(os.readlink(descriptor))  # noqa: PTH115  Path.readlink would make "pipe:[1]" a path
     except OSError:  # the process ended meanwhile
         return files
     return files
 
 
-def _linked(path: str) -> bool:
-    device = os.stat(path).st_rdev
-    return os.path.exists("/dev/char/%d:%d" % (os.major(device), os.minor(device)))
+def _linked(device: Path) -> bool:
+    number = device.stat().st_rdev
+    return Path(f"/dev/char/{os.major(number)}:{os.minor(number)}").exists()
 
 
 if __name__ == "__main__":

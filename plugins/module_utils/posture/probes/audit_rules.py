@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict
+from typing import Any
 
 from ansible_collections.rampart.fleet.plugins.module_utils.audit_rules import (
     parse_rules,
@@ -18,7 +18,7 @@ from ansible_collections.rampart.fleet.plugins.module_utils.posture.registry imp
 
 
 @probe("audit_rules", source="auditctl -s; auditctl -l")
-def audit_rules(host: Host, params: Params) -> Dict[str, Any]:
+def audit_rules(host: Host, params: Params) -> dict[str, Any]:
     """Return what the kernel answers.
 
     {enabled: 0|1|2 (2: locked), failure: 0|1|2 (2: panic), backlog_limit, lost: counts, pid: of auditd (0: none),
@@ -31,7 +31,7 @@ def audit_rules(host: Host, params: Params) -> Dict[str, Any]:
     except ToolMissing as error:
         raise Absent("auditctl is not installed, so nothing has loaded audit rules") from error
     if "enabled" not in status:
-        raise ProbeError("auditctl -s has no line 'enabled', found %s" % sorted(status))
+        raise ProbeError(f"auditctl -s has no line 'enabled', found {sorted(status)}")
     rules = parse_rules(listed)
     lines = [line.strip() for line in listed.splitlines() if line.strip() and line.strip() != "No rules"]
     wanted = ("enabled", "failure", "backlog_limit", "lost", "pid")

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Dict, List
+from typing import Any
 
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.errors import Absent, ProbeError
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.host import Host
@@ -17,7 +17,7 @@ _PERSISTENT = "/var/log/journal/"
 
 
 @probe("journald", source="/proc/<journald>/fd; journalctl --header; journalctl MESSAGE_ID=journal usage")
-def journald(host: Host, params: Params) -> Dict[str, Any]:
+def journald(host: Host, params: Params) -> dict[str, Any]:
     """Return how the journal is kept.
 
     {persistent: bool (the running journald holds a file below /var/log/journal open), open_files: [paths],
@@ -38,9 +38,9 @@ def journald(host: Host, params: Params) -> Dict[str, Any]:
     }
 
 
-def parse_header(text: str) -> List[Dict[str, Any]]:
+def parse_header(text: str) -> list[dict[str, Any]]:
     """Return the files of `journalctl --header`: [{path, flags: [..], size: bytes}]."""
-    files: List[Dict[str, Any]] = []
+    files: list[dict[str, Any]] = []
     for line in text.splitlines():
         name, _, value = (part.strip() for part in line.partition(":"))
         if name in ("File path", "File Path"):
@@ -70,23 +70,23 @@ def _main_pid(host: Host) -> str:
     return pid
 
 
-def _open_files(host: Host, pid: str) -> List[str]:
-    folder = "/proc/%s/fd" % pid
+def _open_files(host: Host, pid: str) -> list[str]:
+    folder = f"/proc/{pid}/fd"
     targets = set()
     for number in host.listdir(folder):
         try:
-            targets.add(host.readlink("%s/%s" % (folder, number)))
+            targets.add(host.readlink(f"{folder}/{number}"))
         except Absent:
             continue
     return sorted(target for target in targets if target.endswith(".journal"))
 
 
-def _current_flags(header: List[Dict[str, Any]], open_files: List[str]) -> List[str]:
+def _current_flags(header: list[dict[str, Any]], open_files: list[str]) -> list[str]:
     written = [entry for entry in header if entry["path"] in open_files and entry["path"].endswith("/system.journal")]
     return [flag for entry in written for flag in entry["flags"]]
 
 
-def _limits(host: Host) -> Dict[str, Any]:
+def _limits(host: Host) -> dict[str, Any]:
     argv = ["journalctl", "--quiet", "--boot", "--output=json", "MESSAGE_ID=" + _USAGE_MESSAGE]
     answer = host.run([*argv, "_TRANSPORT=driver"]).require_ok()
     entries = [_entry(line) for line in answer.stdout.splitlines() if line.strip()]
@@ -96,11 +96,11 @@ def _limits(host: Host) -> Dict[str, Any]:
     return {name: _bytes(last.get(field)) for name, field in names.items()}
 
 
-def _entry(line: str) -> Dict[str, Any]:
+def _entry(line: str) -> dict[str, Any]:
     try:
         entry = json.loads(line)
     except ValueError as error:
-        raise ProbeError("journalctl --output=json printed a line that is not JSON: %.80s" % line) from error
+        raise ProbeError(f"journalctl --output=json printed a line that is not JSON: {line:.80}") from error
     return entry if isinstance(entry, dict) else {}
 
 

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any
 
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.host import Host
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.registry import Params, probe
@@ -16,7 +16,7 @@ _RECEIVER_PORTS = (514, 601, 6514, 19532)
 
 
 @probe("logging", source="ss -tunap")
-def logging(host: Host, params: Params) -> Dict[str, List[Dict[str, Any]]]:
+def logging(host: Host, params: Params) -> dict[str, list[dict[str, Any]]]:
     """Return {forwarders: [{process, proto, address, port}], receivers: [the same, of the listening side]}.
 
     A forwarder is a connection of a log program to another host; a receiver listens for logs on an address that is not
@@ -30,7 +30,7 @@ def logging(host: Host, params: Params) -> Dict[str, List[Dict[str, Any]]]:
     }
 
 
-def parse_socket(line: str) -> Optional[Dict[str, Any]]:
+def parse_socket(line: str) -> dict[str, Any] | None:
     """Return {proto, state, local: (address, port), peer, process} of a line of ss, or None when it is none."""
     words = line.split()
     if len(words) < 6:
@@ -45,25 +45,25 @@ def parse_socket(line: str) -> Optional[Dict[str, Any]]:
     }
 
 
-def _address(text: str) -> Tuple[str, int]:
+def _address(text: str) -> tuple[str, int]:
     address, _, port = text.rpartition(":")
     return (address.split("%")[0].strip("[]"), int(port) if port.isdigit() else 0)
 
 
-def _forwards(entry: Dict[str, Any]) -> bool:
+def _forwards(entry: dict[str, Any]) -> bool:
     program = any(entry["process"].startswith(name[:15]) for name in _PROGRAMS)
     return program and entry["state"] in ("ESTAB", "SYN-SENT") and not _loopback(entry["peer"][0])
 
 
-def _receives(entry: Dict[str, Any]) -> bool:
+def _receives(entry: dict[str, Any]) -> bool:
     listens = entry["state"] in ("LISTEN", "UNCONN") and not _loopback(entry["local"][0])
     return listens and entry["local"][1] in _RECEIVER_PORTS
 
 
 def _loopback(address: str) -> bool:
-    return address.startswith("127.") or address == "::1" or address.startswith("::ffff:127.")
+    return address == "::1" or address.startswith(("127.", "::ffff:127."))
 
 
-def _end(entry: Dict[str, Any], side: str) -> Dict[str, Any]:
+def _end(entry: dict[str, Any], side: str) -> dict[str, Any]:
     address, port = entry[side]
     return {"process": entry["process"], "proto": entry["proto"], "address": address, "port": port}
