@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,10 +20,6 @@ NO_FILE = (
 )
 
 
-class NoRun(Exception):
-    """There is no host file, so nobody can tell which run is meant."""
-
-
 @dataclass(frozen=True)
 class RunInfo:
     """What the controller knows about the run; times are RFC 3339 in UTC."""
@@ -33,6 +29,14 @@ class RunInfo:
     title: str = "Fleet posture"
     playbook: str = ""
     controller: str = ""
+
+
+@dataclass(frozen=True)
+class KnownHost:
+    """What the play knows of a host that left no file: its mode, and why it could not be measured."""
+
+    mode: str | None = None
+    failure: str = ""
 
 
 @dataclass
@@ -67,14 +71,6 @@ def load_host_files(directory: Path) -> HostFiles:
     return found
 
 
-def latest_run_id(files: HostFiles) -> str:
-    """Return the id of the run that finished last; raise NoRun when there is none."""
-    if not files.documents:
-        raise NoRun("no host file of any run was found; measure first, with the module rampart.fleet.posture")
-    newest = max(files.documents.values(), key=lambda document: str(document.get("finished") or ""))
-    return str(newest["run_id"])
-
-
 def unmeasured(name: str, state: str, reason: str, mode: str | None = None) -> Json:
     """Return the entry of a host of which nothing is known but why."""
     return {
@@ -92,14 +88,16 @@ def unmeasured(name: str, state: str, reason: str, mode: str | None = None) -> J
     }
 
 
-def _host(name: str, run_id: str, files: HostFiles, modes: dict[str, str]) -> Json:
+def _host(name: str, run_id: str, files: HostFiles, known: KnownHost) -> Json:
     document = files.documents.get(name)
     if document is not None and document["run_id"] == run_id:
         host: Json = document["host"]
         return {**unmeasured(name, "measured", ""), **host}
     if document is None and name in files.faults:
-        return unmeasured(name, "failed", files.faults[name], modes.get(name))
-    return unmeasured(name, "unreachable", NO_FILE, modes.get(name))
+        return unmeasured(name, "failed", files.faults[name], known.mode)
+    if known.failure:
+        return unmeasured(name, "failed", known.failure, known.mode)
+    return unmeasured(name, "unreachable", NO_FILE, known.mode)
 
 
 def _merge_waivers(documents: Iterable[Json]) -> list[Json]:
@@ -125,14 +123,14 @@ def assemble(
     run: RunInfo,
     fail_on: str,
     judge: Judge,
-    modes: dict[str, str] | None = None,
+    known: Mapping[str, KnownHost] | None = None,
 ) -> Json:
     """Return the report of run ``run.id`` on the ``expected`` hosts; see report.schema.json.
 
-    ``judge(hosts, fail_on)`` decides; ``modes`` gives the mode of hosts that left no file.
+    ``judge(hosts, fail_on)`` decides; ``known`` helps with hosts that left no file.
     """
     names = sorted(dict.fromkeys(expected))
-    hosts = [_host(name, run.id, files, modes or {}) for name in names]
+    hosts = [_host(name, run.id, files, (known or {}).get(name, KnownHost())) for name in names]
     documents = [
         files.documents[name] for name in names if name in files.documents and files.documents[name]["run_id"] == run.id
     ]

@@ -1,0 +1,106 @@
+#!/usr/bin/python
+# Copyright: the Rampart authors
+# SPDX-License-Identifier: Apache-2.0
+"""Documentation of the action plugin of the same name; nothing here runs."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: posture_report
+short_description: Write the report of a posture run and give the verdict
+version_added: "0.1.0"
+description:
+  - Joins what M(rampart.fleet.posture) measured in one run into a report on the controller, compares it with the run
+    before and with the accepted baseline, records it in the history, shows the verdict, and fails when it is not good.
+  - Writes C(index.html) (one self-contained page), C(posture.json), C(posture.xml) (JUnit) and C(posture.prom)
+    (Prometheus textfile) into O(report_dir). When one of them cannot be written, none is replaced.
+  - A host of O(hosts) without a result of this run is reported as unreachable or failed, and the verdict is then
+    never good.
+options:
+  hosts:
+    description: Hosts that the run was meant to measure. All hosts of group C(rampart) when left out.
+    type: list
+    elements: str
+  run_id:
+    description: The run, as given to M(rampart.fleet.posture). Results of other runs are not used.
+    type: str
+    required: true
+  report_dir:
+    description: Folder of the report on the controller; C(hosts/) below it holds what was measured.
+    type: path
+    default: report
+  history:
+    description: SQLite file that remembers the runs. C(history.sqlite) in O(report_dir) when left out.
+    type: path
+  fail_on:
+    description: Severity from which on a failing control makes the verdict fail.
+    type: str
+    default: high
+    choices: [critical, high, medium, low, info]
+  fail:
+    description:
+      - Whether the task fails when the verdict is not good.
+      - A report or a history that cannot be written fails it always.
+    type: bool
+    default: true
+  title:
+    description: Title of the report.
+    type: str
+    default: Fleet posture
+  max_lines:
+    description: How many failures the message names; it counts the rest.
+    type: int
+    default: 20
+attributes:
+  action:
+    description: Runs on the controller alone.
+    support: full
+  check_mode:
+    description: Changes no managed host, so that check mode writes the report as well.
+    support: full
+  diff_mode:
+    description: There is no state to compare.
+    support: none
+author:
+  - The Rampart authors (@rampart)
+"""
+
+EXAMPLES = r"""
+- name: The report is written and the verdict given
+  rampart.fleet.posture_report:
+    run_id: "{{ rampart_run_id }}"
+    report_dir: /var/lib/rampart/report
+    fail_on: high
+  run_once: true
+  delegate_to: localhost
+  register: posture
+
+- name: The verdict is left to the next job of a workflow
+  ansible.builtin.set_stats:
+    data:
+      rampart_posture: "{{ posture.verdict }}"
+"""
+
+RETURN = r"""
+verdict:
+  description: The decision about the fleet; small enough for C(set_stats).
+  returned: when the report was written
+  type: dict
+  sample: {state: fail, exit_code: 1, fail_on: high, score: 94.1, coverage: 98.2, counts: {pass: 441, fail: 25}}
+run_id:
+  description: The run that was reported.
+  returned: when the report was written
+  type: str
+  sample: 20260305T120000Z-1a2b3c
+files:
+  description: The files of the report.
+  returned: when the report was written
+  type: list
+  elements: str
+  sample: [/srv/report/index.html, /srv/report/posture.json, /srv/report/posture.xml, /srv/report/posture.prom]
+new_failures:
+  description: How many controls fail that did not in the run before; null without one.
+  returned: when the report was written
+  type: int
+  sample: 0
+"""

@@ -1,0 +1,76 @@
+# Copyright: the Rampart authors
+# SPDX-License-Identifier: Apache-2.0
+"""The report as one self-contained page. Data travels as JSON and becomes text nodes only, never markup."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from ansible_collections.rampart.fleet.plugins.plugin_utils.report.summary import WORDS, failures, headline
+from markupsafe import Markup
+
+Json = dict[str, Any]
+
+PAGE = Path(__file__).resolve().parent / "page"
+VALUE_LIMIT = 6000  # characters of one observation in the page; posture.json has all of it
+_ESCAPES = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
+
+
+def embed(data: Any) -> str:
+    """Return ``data`` as JSON that cannot end the script element that holds it, whatever the strings are."""
+    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), default=str)
+    for character, escape in _ESCAPES.items():
+        text = text.replace(character, escape)
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _observation(observation: Json) -> Json:
+    body = json.dumps(observation.get("value"), indent=2, ensure_ascii=False, default=str)
+    if len(body) <= VALUE_LIMIT:
+        return observation
+    rest = {key: value for key, value in observation.items() if key != "value"}
+    return {**rest, "cut": body[:VALUE_LIMIT], "size": len(body)}
+
+
+def page_data(report: Json) -> Json:
+    """Return the report as the page needs it: every result, long observations cut."""
+    hosts = [
+        {**host, "observations": {key: _observation(seen) for key, seen in host["observations"].items()}}
+        for host in report["hosts"]
+    ]
+    return {"report": {**report, "hosts": hosts}}
+
+
+def _digest(text: str) -> str:
+    """Return the hash of an inline element as a content security policy names it."""
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def _script() -> str:
+    parts = [path.read_text(encoding="utf-8") for path in sorted(PAGE.glob("*.js"))]
+    return "(() => {\n" + "\n".join(parts) + "})();\n"
+
+
+def render(report: Json) -> str:
+    """Return the page; it loads nothing, and its policy lets no other script run."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(PAGE), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
+    )
+    style, script = (PAGE / "report.css").read_text(encoding="utf-8"), _script()
+    # Markup: our own files, and the JSON that embed() made safe.
+    return environment.get_template("report.html.j2").render(
+        report=report,
+        verdict_word=WORDS[report["verdict"]["state"]],
+        headline=headline(report),
+        failures=failures(report)[:200],
+        style=Markup(style),
+        style_hash=_digest(style),
+        script=Markup(script),
+        script_hash=_digest(script),
+        data=Markup(embed(page_data(report))),
+    )

@@ -1,0 +1,17 @@
+# Copyright: the Rampart authors
+# SPDX-License-Identifier: Apache-2.0
+"""The engine's decision about the fleet, as the report holds it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ansible_collections.rampart.fleet.plugins.module_utils.posture import verdict as engine
+
+Json = dict[str, Any]
+
+
+def judge(hosts: Sequence[Json], fail_on: str) -> Json:
+    """Return the report's ``verdict`` for entries of ``hosts``."""
+    return dict(engine.verdict(list(hosts), fail_on))
