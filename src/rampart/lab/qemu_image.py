@@ -105,4 +105,4 @@ def _write(path: str, content: bytes, mode: int = 0o644) -> str:
     """A hook that writes a file below the image's root."""
     target = f'"$1"{shlex.quote(path)}'
     encoded = base64.b64encode(content).decode()
-    return f'install -D -m {mode:04o} /dev/null {target} && echo {encoded} | base64 -d > {target}'
+    return f"install -D -m {mode:04o} /dev/null {target} && echo {encoded} | base64 -d > {target}"

@@ -89,7 +89,12 @@ def _base(machine: Machine) -> list[str]:
         *("-machine", "q35,vmport=off,usb=off", "-accel", accel, "-cpu", cpu, "-smp", str(machine.cpus)),
         *("-m", f"{machine.memory_mib}M", "-rtc", "base=utc,clock=host", "-sandbox", _sandbox(machine)),
         *("-chardev", f"file,id=console,path={escaped(machine.console)},append=on", "-serial", "chardev:console"),
-        *("-chardev", f"socket,id=qmp,path={escaped(machine.qmp)},server=on,wait=off", "-mon", "chardev=qmp,mode=control"),
+        *(
+            "-chardev",
+            f"socket,id=qmp,path={escaped(machine.qmp)},server=on,wait=off",
+            "-mon",
+            "chardev=qmp,mode=control",
+        ),
         *("-object", "rng-random,id=entropy,filename=/dev/urandom"),
         *("-device", f"virtio-rng-pci,rng=entropy,addr={ENTROPY_SLOT:#x}"),
     ]
@@ -97,7 +102,9 @@ def _base(machine: Machine) -> list[str]:
 
 def _sandbox(machine: Machine) -> str:
     """QEMU's own seccomp filter; only reading a snapshot needs a child process."""
-    return f"on,obsolete=deny,elevateprivileges=deny,spawn={'allow' if machine.incoming else 'deny'},resourcecontrol=deny"
+    return (
+        f"on,obsolete=deny,elevateprivileges=deny,spawn={'allow' if machine.incoming else 'deny'},resourcecontrol=deny"
+    )
 
 
 def _boot(machine: Machine) -> list[str]:
@@ -145,7 +152,12 @@ def _nic(name: str, nic: Nic, slot: int) -> list[str]:
 
 def _share(machine: Machine) -> list[str]:
     backend = f"local,id=share,path={escaped(machine.share)},security_model=none,readonly=on,multidevs=remap"
-    return ["-fsdev", backend, "-device", f"virtio-9p-pci,fsdev=share,mount_tag={machine.share_tag},addr={SHARE_SLOT:#x}"]
+    return [
+        "-fsdev",
+        backend,
+        "-device",
+        f"virtio-9p-pci,fsdev=share,mount_tag={machine.share_tag},addr={SHARE_SLOT:#x}",
+    ]
 
 
 def _tpm(machine: Machine) -> list[str]:
