@@ -1,8 +1,9 @@
 # Copyright: the Rampart authors
 # SPDX-License-Identifier: Apache-2.0
-"""A flat apt repository of everything the roles install, with all dependencies, built once by apt with state of its own.
+"""A flat apt repository of everything the roles install, with all dependencies, made by apt with state of its own.
 
-The machine's own apt state is never touched. Downloaded packages stay in a pool, so that a changed list fetches only what is new.
+The machine's own apt state is never touched. Downloaded packages stay in a pool, so that a changed list fetches only
+what is new.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ _PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]+")
 
 
 def packages(release: str, folder: Path | None = None) -> list[str]:
-    """All packages of `packages.d/*.yml`, sorted. A file is `{packages: [name, ...], packages_12: [...], packages_13: [...]}`."""
+    """All packages of `packages.d/*.yml`, sorted. A file: `{packages: [names], packages_12: [...], packages_13: [...]}`."""
     where = folder or Path(str(resources.files("rampart.lab").joinpath("packages.d")))
     names: set[str] = set()
     for path in sorted(where.glob("*.yml")):
@@ -47,7 +48,7 @@ def packages(release: str, folder: Path | None = None) -> list[str]:
 
 
 def ensure(release: str, cache: Path, say: Callable[[str], None]) -> Path:
-    """The folder of the repository for a release (`Packages`, `Release`, `*.deb`), built when it is not in the cache."""
+    """The folder of a release's repository (`Packages`, `Release`, `*.deb`), built when it is not in the cache."""
     wanted = packages(release)
     sources = aptsources.lines_for(RELEASES[release])
     digest = hashlib.sha256(json.dumps([VERSION, release, wanted]).encode()).hexdigest()[:12]
@@ -89,13 +90,16 @@ def _build(folder: Path, release: str, wanted: list[str], sources: list[str], sa
 
 def _private_apt(root: Path, sources: list[str]) -> list[str]:
     """An apt-get command line with a state, a cache and a configuration of its own, and no packages installed."""
-    for name in ("state/lists/partial", "cache/archives/partial", "etc/preferences.d", "etc/apt.conf.d", "etc/trusted.gpg.d"):
+    folders = ("preferences.d", "apt.conf.d", "trusted.gpg.d")
+    for name in ("state/lists/partial", "cache/archives/partial", *(f"etc/{folder}" for folder in folders)):
         (root / name).mkdir(parents=True)
     (root / "state/status").touch()
     (root / "etc/sources.list").write_text("\n".join(sources) + "\n", encoding="utf-8")
     settings = (
-        f'Dir::State "{root}/state/"; Dir::State::status "{root}/state/status"; Dir::Cache "{root}/cache/"; Dir::Etc "{root}/etc/";\n'
-        'APT::Install-Recommends "false"; APT::Get::Assume-Yes "true"; Debug::NoLocking "true"; APT::Sandbox::User "";\n'
+        f'Dir::State "{root}/state/"; Dir::State::status "{root}/state/status";\n'
+        f'Dir::Cache "{root}/cache/"; Dir::Etc "{root}/etc/";\n'
+        'APT::Install-Recommends "false"; APT::Get::Assume-Yes "true"; Debug::NoLocking "true";\n'
+        'APT::Sandbox::User "";'
         'Dir::Log "/dev/null"; APT::Update::Post-Invoke-Success ""; quiet "2";\n'
     )
     (root / "apt.conf").write_text(settings + aptsources.apt_options(), encoding="utf-8")

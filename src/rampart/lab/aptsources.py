@@ -39,7 +39,9 @@ def lines_for(suite: str, root: Path = Path("/")) -> list[str]:
     Raises LabError when the keyring that must verify the suite is not installed.
     """
     if not (root / str(KEYRING).lstrip("/")).exists():
-        raise LabError(f"{KEYRING} is missing, and it verifies what the lab installs; apt-get install debian-archive-keyring")
+        raise LabError(
+            f"{KEYRING} is missing, and it verifies what the lab installs; apt-get install debian-archive-keyring"
+        )
     key = KEYRING.with_name(f"debian-archive-{suite}-stable.gpg")
     if not (root / str(key).lstrip("/")).exists():
         raise LabError(
@@ -105,11 +107,13 @@ def _deb822(text: str, codename: str) -> Iterator[Source]:
                 fields[key] = value.strip()
         if "deb" in fields.get("types", "").split() and fields.get("enabled", "yes").lower() != "no":
             signed_by = fields.get("signed-by", str(KEYRING))
-            lists = (fields.get(name, "").split() for name in ("uris", "suites", "components"))
-            yield from _select(codename, *lists, signed_by)
+            uris, suites, components = (fields.get(name, "").split() for name in ("uris", "suites", "components"))
+            yield from _select(codename, uris, suites, components, signed_by)
 
 
-def _select(codename: str, uris: list[str], suites: list[str], components: list[str], signed_by: str) -> Iterator[Source]:
+def _select(
+    codename: str, uris: list[str], suites: list[str], components: list[str], signed_by: str
+) -> Iterator[Source]:
     if "main" not in components or not codename:
         return
     # An inline key block, or a key that apt alone was given, cannot be handed on: Debian's own keyring can.

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A private cgroup for each container: without one, containers share a payload group and stopping one never finishes.
 
-Where systemd runs the machine, nspawn asks it for a scope. Elsewhere the groups are made by hand, in every hierarchy that
-systemd in the container needs: cgroup v1 with a unified hierarchy beside it (hybrid), or cgroup v2 alone.
+Where systemd runs the machine, nspawn asks it for a scope. Elsewhere the groups are made by hand, in every hierarchy
+that systemd in the container needs: cgroup v1 with a unified hierarchy beside it (hybrid), or cgroup v2 alone.
 """
 
 from __future__ import annotations
@@ -31,6 +31,6 @@ def enter(groups: list[Path], pid: int) -> None:
 
 
 def nspawn_environment(groups: list[Path]) -> list[str]:
-    """On a hybrid machine nspawn must be told to show the container cgroup v2, which is what Debian 12 and 13 expect."""
+    """On a hybrid machine nspawn must be told to show the container cgroup v2, which Debian 12 and 13 expect."""
     hybrid = any(group.parts[4] == "unified" for group in groups if len(group.parts) > 4)
     return ["SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1"] if hybrid else []

@@ -9,7 +9,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -155,7 +155,7 @@ def _progress() -> Iterator[Callable[[str], None]]:
         yield say
 
 
-def _describe(lab: Lab) -> dict[str, object]:
+def _describe(lab: Lab) -> dict[str, Any]:
     plan = lab.plan
     states = lab.states()
     hosts = [
@@ -172,13 +172,11 @@ def _describe(lab: Lab) -> dict[str, object]:
     }
 
 
-def _print_status(labs: dict[str, dict[str, object]]) -> None:
+def _print_status(labs: dict[str, dict[str, Any]]) -> None:
     if not labs:
         typer.echo("no labs; make one with `rampart lab up`")
     for name, lab in labs.items():
         table = Table("host", "address", "mode", "state", title=f"{name}: {lab['driver']}, Debian {lab['release']}")
-        hosts = lab["hosts"]
-        assert isinstance(hosts, list)
-        for host in hosts:
+        for host in lab["hosts"]:
             table.add_row(host["name"], host["address"], host["mode"], host["state"])
         Console().print(table)

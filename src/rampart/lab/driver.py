@@ -22,10 +22,10 @@ from rampart.lab.state import LabFolder
 class Recipe:
     """Everything that shapes an image; the hash of its fields names it in the cache.
 
-    `packages` and `hooks` (shell commands of mmdebstrap's --customize-hook, the root is "$1") come on top of the common ones of
-    images.py. `output` is what mmdebstrap leaves in the build folder: `rootfs/` (directory) or `rootfs.tar` (tar). `finish` is
-    then called with the build folder, before it is renamed into place, to turn it into what the driver needs (a disk,
-    kernel, initrd); raise `version` whenever `finish` changes.
+    `packages` and `hooks` (shell commands of mmdebstrap's --customize-hook, the root is "$1") come on top of the
+    common ones of images.py. `output` is what mmdebstrap leaves in the build folder: `rootfs/` (directory) or
+    `rootfs.tar` (tar). `finish` is then called with the build folder, before it is renamed into place, to turn it
+    into what the driver needs (a disk, kernel, initrd); raise `version` whenever `finish` changes.
     """
 
     driver: str
@@ -39,7 +39,7 @@ class Recipe:
 
 @dataclass(frozen=True)
 class HostFile:
-    """A file that makes a host itself: host name, hosts, machine id, ssh host keys, authorized key. `path` is absolute."""
+    """A file that makes a host itself: name, hosts, machine id, ssh host keys, authorized key. `path` is absolute."""
 
     path: str
     content: bytes
@@ -50,7 +50,7 @@ class HostFile:
 
 @dataclass(frozen=True)
 class Endpoint:
-    """How ssh reaches a host: address and port, and a ProxyCommand that passes a descriptor (None connects directly)."""
+    """How ssh reaches a host: address, port, and a ProxyCommand that passes a descriptor (None connects directly)."""
 
     address: str
     port: int = 22
@@ -59,7 +59,7 @@ class Endpoint:
 
 @dataclass(frozen=True)
 class Context:
-    """What every call gets: the plan, the lab's folder (journal, host folders), the finished image and apt repository."""
+    """What every call gets: the plan, the lab's folder (journal, host folders), the image and the apt repository."""
 
     plan: LabPlan
     folder: LabFolder
@@ -83,7 +83,7 @@ class Driver(Protocol):
         """Create what the hosts share (idempotent)."""
 
     def start(self, context: Context, host: HostPlan, files: tuple[HostFile, ...]) -> None:
-        """Boot a host that does not run, with `files` in place; return before ssh answers. Keeps the disk of an earlier run."""
+        """Boot a host that does not run, with `files` in place; return before ssh answers. An earlier disk is kept."""
 
     def running(self, context: Context, host: HostPlan) -> bool:
         """Whether the host's process is alive."""

@@ -22,7 +22,9 @@ def choose(topology: Topology, asked: str | None) -> tuple[str, str]:
         if asked not in DRIVERS:
             raise LabError(f"driver {asked!r} is not known; wanted one of {', '.join(DRIVERS)}")
         if asked == "nspawn" and reasons:
-            raise LabError(f"topology {topology.name} cannot run as containers: {'; '.join(reasons)}; use --driver qemu")
+            raise LabError(
+                f"topology {topology.name} cannot run as containers: {'; '.join(reasons)}; use --driver qemu"
+            )
         return asked, "asked for"
     if reasons:
         return "qemu", f"topology {topology.name} needs virtual machines: {'; '.join(reasons)}"

@@ -22,7 +22,10 @@ systemctl cat -- "$1" >/dev/null
 systemctl kill --kill-whom=all --signal=KILL -- "$1" || true
 systemctl mask --runtime --now -- "$1"
 """),
-    "heal-service=": ("heal-service=UNIT: undo kill-service.", 'systemctl unmask --runtime -- "$1" && systemctl start -- "$1"'),
+    "heal-service=": ("heal-service=UNIT: undo kill-service.", """
+systemctl unmask --runtime -- "$1"
+systemctl start -- "$1"
+"""),
     "fill-disk": ("The root file system is filled to the last block.", f"""
 free=$(df --output=avail --block-size=1 / | tail -n 1)
 fallocate --length "$free" {_FILL} 2>/dev/null || true
@@ -31,9 +34,9 @@ dd if=/dev/zero of={_FILL}-rest bs=64K status=none 2>/dev/null || true
 """),
     "free-disk": ("Undo fill-disk.", f"rm -f {_FILL} {_FILL}-rest"),
     "no-python": ("There is no Python interpreter at /usr/bin/python3.", """
-[ -e /usr/bin/python3 ] && mv /usr/bin/python3 /usr/bin/.rampart-python3
+mv /usr/bin/python3 /usr/bin/.rampart-python3
 """),
-    "heal-python": ("Undo no-python.", "[ -e /usr/bin/.rampart-python3 ] && mv /usr/bin/.rampart-python3 /usr/bin/python3"),
+    "heal-python": ("Undo no-python.", "mv /usr/bin/.rampart-python3 /usr/bin/python3"),
 }  # fmt: skip
 COMMON = {name: sentence for name, (sentence, _) in _SCRIPTS.items()}
 
@@ -61,4 +64,6 @@ def inject(driver: Driver, context: Context, host: HostPlan, fault: str) -> None
     command = ssh_argv(context.folder, host.name, argv, root=True)
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, stdin=subprocess.DEVNULL)
     if done.returncode != 0:
-        raise LabError(f"fault {fault} did not take on {host.name} (exit code {done.returncode}): {done.stderr.strip()}")
+        raise LabError(
+            f"fault {fault} did not take on {host.name} (exit code {done.returncode}): {done.stderr.strip()}"
+        )

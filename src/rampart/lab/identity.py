@@ -1,6 +1,6 @@
 # Copyright: the Rampart authors
 # SPDX-License-Identifier: Apache-2.0
-"""What makes a host itself (name, keys, hosts file), and what the controller needs to log in: key, pins, ssh configuration."""
+"""What makes a host itself (name, keys, hosts file), and what the controller needs to log in (key, pins, config)."""
 
 from __future__ import annotations
 

@@ -27,14 +27,15 @@ APT_SOURCE = "deb [trusted=yes] file:/srv/rampart-apt ./"
 _BUILD_S = 1800
 # What debian-installer leaves on a server without any task chosen, less documentation and hardware support.
 COMMON_PACKAGES = (
-    "adduser apt-utils bash-completion ca-certificates cron dbus e2fsprogs fdisk gpgv init iproute2 iputils-ping kmod less "
-    "libpam-systemd locales logrotate nano netbase nftables openssh-server openssh-client procps python3 python3-apt "
-    "sensible-utils sudo systemd-sysv systemd-timesyncd tzdata udev whiptail"
-).split()
+    "adduser", "apt-utils", "bash-completion", "ca-certificates", "cron", "dbus", "e2fsprogs", "fdisk", "gpgv",
+    "init", "iproute2", "iputils-ping", "kmod", "less", "libpam-systemd", "locales", "logrotate", "nano",
+    "netbase", "nftables", "openssh-server", "openssh-client", "procps", "python3", "python3-apt", "sensible-utils",
+    "sudo", "systemd-sysv", "systemd-timesyncd", "tzdata", "udev", "whiptail",
+)  # fmt: skip
 COMMON_HOOKS = (
     f'chroot "$1" useradd --create-home --shell /bin/bash --uid {USER_ID} --comment "Lab operator" {USER}',
     f'install -d -m 0700 -o {USER_ID} -g {USER_ID} "$1/home/{USER}/.ssh"',
-    f'printf "%s\\n" "{USER} ALL=(ALL:ALL) NOPASSWD: ALL" > "$1/etc/sudoers.d/{USER}"; chmod 0440 "$1/etc/sudoers.d/{USER}"',
+    f'echo "{USER} ALL=(ALL:ALL) NOPASSWD: ALL" > "$1/etc/sudoers.d/{USER}"; chmod 0440 "$1/etc/sudoers.d/{USER}"',
     'rm -f "$1"/etc/ssh/ssh_host_*_key*; : > "$1/etc/machine-id"; rm -f "$1/var/lib/dbus/machine-id"',
     'rm -f "$1/etc/resolv.conf"; : > "$1/etc/resolv.conf"; install -d "$1/srv/rampart-apt"',
     'rm -f "$1"/etc/apt/sources.list.d/* "$1/etc/apt/apt.conf.d/99mmdebstrap" "$1/etc/dpkg/dpkg.cfg.d/99mmdebstrap"',
@@ -97,9 +98,7 @@ def _mmdebstrap(build: Path, recipe: Recipe, sources: list[str], say: Callable[[
     argv += ["--include=" + ",".join(sorted({*COMMON_PACKAGES, *recipe.packages}))]
     argv += [f"--customize-hook={hook}" for hook in (*COMMON_HOOKS, *recipe.hooks)]
     argv += [RELEASES[recipe.release], str(target), *sources]
-    env = {**os.environ, "SOURCE_DATE_EPOCH": "0", "LC_ALL": "C.UTF-8"}
-    env.pop("SOURCE_DATE_EPOCH")  # real dates: reports show them
-    run_logged(argv, build / "mmdebstrap.log", say, _BUILD_S, env, "the image")
+    run_logged(argv, build / "mmdebstrap.log", say, _BUILD_S, {**os.environ, "LC_ALL": "C.UTF-8"}, "the image")
     options.unlink()
 
 

@@ -1,6 +1,6 @@
 # Copyright: the Rampart authors
 # SPDX-License-Identifier: Apache-2.0
-"""A lab by name: bring it up, run commands on its hosts, break it, take it down. The command line and the tests use this."""
+"""A lab by name: bring it up, run commands on its hosts, break it, take it down. Command line and tests use this."""
 
 from __future__ import annotations
 
@@ -49,7 +49,9 @@ class Lab:
         plan = self.folder.load_plan()
         if plan is None:
             others = ", ".join(self.paths.lab_names()) or "none"
-            raise LabError(f"there is no lab {self.name!r} (labs: {others}); make it with `rampart lab up --name {self.name}`")
+            raise LabError(
+                f"there is no lab {self.name!r} (labs: {others}); make it with `rampart lab up --name {self.name}`"
+            )
         return plan
 
     def up(self, topology_name: str = "demo", driver: str | None = None, release: str = "12") -> LabPlan:
@@ -107,6 +109,7 @@ class Lab:
     def states(self) -> dict[str, str]:
         """Host name to `running` (ssh answers), `starting or deaf` (a process, no ssh) or `dead`."""
         with self.context(lock=False) as (engine, context), ThreadPoolExecutor(8) as pool:
+
             def state(host: HostPlan) -> str:
                 if not engine.running(context, host):
                     return "dead"
@@ -127,9 +130,8 @@ class Lab:
         present = self.folder.load_plan()
         if present is not None and present != wanted:
             raise LabError(
-                f"lab {self.name!r} is there with topology {present.topology}, driver {present.driver}, Debian {present.release} "
-                f"and hosts {', '.join(h.name for h in present.hosts)}, which is not what is wanted now (topology {wanted.topology}, "
-                f"driver {wanted.driver}, Debian {wanted.release}); run `rampart lab down --name {self.name}` first, or use another --name"
+                f"lab {self.name!r} is there as {_summary(present)}, and wanted now is {_summary(wanted)}; "
+                f"run `rampart lab down --name {self.name}` first, or use another --name"
             )
 
     def _boot(self, engine: Driver, context: Context) -> None:
@@ -191,6 +193,11 @@ def _ssh_answers(lab: Lab, host: HostPlan) -> bool:
     with contextlib.suppress(subprocess.TimeoutExpired):
         return lab.exec(host.name, ["true"], seconds=20, root=False).returncode == 0
     return False
+
+
+def _summary(plan: LabPlan) -> str:
+    hosts = ", ".join(f"{host.name} ({host.spec.mode})" for host in plan.hosts)
+    return f"topology {plan.topology}, driver {plan.driver}, Debian {plan.release}, hosts {hosts}"
 
 
 def main_say(line: str) -> None:

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Hosts as systemd-nspawn containers: own network namespace, own cgroups, own disk, booted in about a second.
 
-Everything lives in namespaces that processes hold, so ending the processes ends the mounts, interfaces and addresses too. A
-holder process keeps the namespace of the lab's bridge; each host's launcher unshares its network and mounts, waits while its
-interface is made, and becomes systemd-nspawn.
+Everything lives in namespaces that processes hold, so ending the processes ends the mounts, interfaces and addresses
+too. A holder process keeps the namespace of the lab's bridge; each host's launcher unshares its network and mounts,
+waits while its interface is made, and becomes systemd-nspawn.
 """
 
 from __future__ import annotations
@@ -17,14 +17,13 @@ import signal
 import sys
 from pathlib import Path
 
-from rampart.lab import cgroups
+from rampart.lab import cgroups, netns
 from rampart.lab.driver import Context, Endpoint, HostFile, Recipe
 from rampart.lab.errors import LabError
 from rampart.lab.plan import HostPlan, LabPlan
 from rampart.lab.processes import ProcessId, identify, spawn
-from rampart.lab.tools import SEARCH, missing, run
+from rampart.lab.tools import SEARCH, missing, run, tool
 
-_BRIDGE = "br0"
 _TOOLS = {
     "systemd-nspawn": "systemd-container",
     "ip": "iproute2",
@@ -34,8 +33,8 @@ _TOOLS = {
     "sysctl": "procps",
     "ssh": "openssh-client",
 }
-# $1 disk, $2 lower folder, $3 mount points' folder, $4 seed folder; the rest is the command. `volatile`: a lab's disk need not
-# survive a crash of the machine, and package installation is several times faster without its syncs.
+# $1 disk, $2 lower folder, $3 mount points' folder, $4 seed folder; the rest is the command. `volatile`: a lab's disk
+# need not survive a crash of the machine, and package installation is several times faster without its syncs.
 _MOUNT = """set -e
 disk=$1 lower=$2 mnt=$3 seed=$4; shift 4
 mount -o loop,discard "$disk" "$mnt/disk"
@@ -56,14 +55,18 @@ class NspawnDriver:
 
     def preflight(self, plan: LabPlan) -> None:
         if not sys.platform.startswith("linux") or os.geteuid() != 0:
-            raise LabError("the nspawn driver needs root on Linux; run it as root, or take --driver qemu, which needs no root")
+            raise LabError(
+                "the nspawn driver needs root on Linux; run it as root, or take --driver qemu, which needs no root"
+            )
         refused = []
         for host in plan.hosts:
             keys = [key for key in ("extra_disk_mib", "tpm", "uefi") if getattr(host.spec, key)]
             refused += [f"host {host.name} wants {', '.join(keys)}"] if keys else []
             refused += [f"host {host.name} is on {len(host.rails)} rails"] if host.rails else []
         if refused:
-            raise LabError(f"the nspawn driver has no kernel of its own for its hosts, and {'; '.join(refused)}; use --driver qemu")
+            raise LabError(
+                f"the nspawn driver has no kernel of its own for its hosts, and {'; '.join(refused)}; use --driver qemu"
+            )
         lacking = missing(_TOOLS)
         if lacking:
             packages = " ".join(sorted({_TOOLS[item.split(" ")[0]] for item in lacking}))
@@ -75,29 +78,20 @@ class NspawnDriver:
     def open_network(self, context: Context) -> None:
         if self._holder(context.folder.path) is not None:
             return
-        plan = context.plan
-        log = context.folder.path / "network.log"
 
         def record(holder: ProcessId) -> None:
             context.folder.journal.record("process", pid=holder.pid, started=holder.started, role="network")
 
-        holder = spawn(["sleep", "infinity"], log, record, wrapper=[_tool("unshare"), "--net"])
-        _in_network(holder, ["ip", "-batch", "-"], "\n".join((
-            "link set lo up",
-            f"link add {_BRIDGE} type bridge forward_delay 0",
-            f"address add {plan.controller}/{plan.prefix} dev {_BRIDGE}",
-            f"link set {_BRIDGE} up",
-            # A host that asks for the outside gets an answer at once instead of waiting for none.
-            "route add unreachable default",
-        )))
-        _in_network(holder, ["sysctl", "-q", "-w", "net.ipv4.ip_forward=1"])
+        holder = netns.open_bridge(context.plan, context.folder.path / "network.log", record)
         _save_process(context.folder.path / "network.json", holder)
 
     def start(self, context: Context, host: HostPlan, files: tuple[HostFile, ...]) -> None:
         folder = context.folder.host(host.name)
         holder = self._holder(context.folder.path)
         if holder is None:
-            raise LabError(f"the network of lab {context.plan.name!r} is gone; run `rampart lab up --name {context.plan.name}`")
+            raise LabError(
+                f"the network of lab {context.plan.name!r} is gone; run `rampart lab up --name {context.plan.name}`"
+            )
         context.folder.journal.undo({"host": host.name})
         for name in ("mnt/disk", "mnt/root"):
             (folder / name).mkdir(parents=True, exist_ok=True)
@@ -113,13 +107,21 @@ class NspawnDriver:
 
         def prepare(process: ProcessId) -> None:
             cgroups.enter(groups, process.pid)
-            _plug(holder, process, host, context.plan)
+            netns.plug(holder, process, host, context.plan)
 
-        argv = ["/bin/sh", "-c", _MOUNT, "sh", str(folder / "disk.img"), str(context.image / "rootfs"), str(folder / "mnt")]
+        argv = [
+            "/bin/sh",
+            "-c",
+            _MOUNT,
+            "sh",
+            str(folder / "disk.img"),
+            str(context.image / "rootfs"),
+            str(folder / "mnt"),
+        ]
         argv += [str(folder / "seed"), "env", f"PATH={SEARCH}", "SYSTEMD_NSPAWN_API_VFS_WRITABLE=network"]
         argv += cgroups.nspawn_environment(groups) + _nspawn(context, host, folder, bool(groups))
         log = self.console_log(context, host)
-        wrapper = [_tool("unshare"), "--net", "--mount", "--propagation", "slave"]
+        wrapper = [tool("unshare"), "--net", "--mount", "--propagation", "slave"]
         try:
             process = spawn(argv, log, record, prepare, wrapper)
         except OSError as exc:
@@ -166,8 +168,10 @@ class NspawnDriver:
             return
         holder = self._holder(context.folder.path)
         if holder is None:
-            raise LabError(f"the network of lab {context.plan.name!r} is gone; run `rampart lab up --name {context.plan.name}`")
-        _in_network(holder, ["ip", "link", "set", _port(host), "down" if fault == "cut-link" else "up"])
+            raise LabError(
+                f"the network of lab {context.plan.name!r} is gone; run `rampart lab up --name {context.plan.name}`"
+            )
+        netns.set_link(holder, host, up=fault == "heal-link")
 
     @staticmethod
     def _holder(folder: Path) -> ProcessId | None:
@@ -176,36 +180,13 @@ class NspawnDriver:
 
 
 def _nspawn(context: Context, host: HostPlan, folder: Path, own_cgroups: bool) -> list[str]:
-    argv = [_tool("systemd-nspawn"), "--quiet", "--boot", f"--directory={folder}/mnt/root", f"--machine={host.name}"]
+    argv = [tool("systemd-nspawn"), "--quiet", "--boot", f"--directory={folder}/mnt/root", f"--machine={host.name}"]
     # There may be no systemd here to register with; where there is one, it keeps a scope for the container.
     argv += ["--register=no", *(["--keep-unit"] if own_cgroups else [])]
     argv += ["--console=passive", "--network-namespace-path=/proc/self/ns/net", "--resolv-conf=off", "--timezone=off"]
     argv += ["--link-journal=no", f"--hostname={host.name}", f"--uuid={host.machine_id}"]
     argv += ["--capability=CAP_NET_ADMIN,CAP_NET_RAW", f"--bind-ro={context.repository}:/srv/rampart-apt"]
     return argv
-
-
-def _plug(holder: ProcessId, process: ProcessId, host: HostPlan, plan: LabPlan) -> None:
-    """Join the host's namespace to the lab's bridge. The pair vanishes with the host's namespace."""
-    port = _port(host)
-    _in_network(holder, ["ip", "-batch", "-"], "\n".join((
-        f"link add {port} type veth peer name eth0 address {host.mac} netns {process.pid}",
-        f"link set {port} master {_BRIDGE} up",
-    )))
-    _in_network(process, ["ip", "-batch", "-"], "\n".join((
-        "link set lo up",
-        f"address add {host.address}/{plan.prefix} dev eth0",
-        "link set eth0 up",
-        f"route add default via {plan.controller}",
-    )))
-
-
-def _port(host: HostPlan) -> str:
-    return f"port{host.index}"
-
-
-def _in_network(process: ProcessId, argv: list[str], lines: str = "") -> None:
-    run([_tool("nsenter"), f"--net=/proc/{process.pid}/ns/net", *argv], stdin=lines.encode())
 
 
 def _make_disk(path: Path, size_mib: int) -> None:
@@ -215,7 +196,20 @@ def _make_disk(path: Path, size_mib: int) -> None:
     temporary = path.with_suffix(".new")
     with temporary.open("wb") as disk:
         disk.truncate(size_mib << 20)
-    run([_tool("mke2fs"), "-q", "-F", "-t", "ext4", "-m", "0", "-E", "lazy_itable_init=1,lazy_journal_init=1", str(temporary)])
+    run(
+        [
+            tool("mke2fs"),
+            "-q",
+            "-F",
+            "-t",
+            "ext4",
+            "-m",
+            "0",
+            "-E",
+            "lazy_itable_init=1,lazy_journal_init=1",
+            str(temporary),
+        ]
+    )
     temporary.replace(path)
 
 
@@ -259,10 +253,6 @@ def _load_process(path: Path) -> ProcessId | None:
         return ProcessId(**json.loads(path.read_text(encoding="ascii")))
     except (OSError, ValueError, TypeError):
         return None
-
-
-def _tool(name: str) -> str:
-    return shutil.which(name, path=SEARCH) or name
 
 
 def _tail(log: Path) -> str:

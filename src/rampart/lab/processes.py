@@ -72,9 +72,9 @@ def spawn(
 ) -> ProcessId:
     """Start a detached process whose identity is recorded before its program runs.
 
-    `wrapper` (such as `unshare --net`) runs first and must exec what follows it; `record` is called with the identity, then
-    `prepare` (cgroups, network) once the wrapper is through, then `argv` replaces the waiting shell. Output goes to `log`.
-    Raises OSError when the wrapper fails; the text of its error is then in `log`.
+    `wrapper` (such as `unshare --net`) runs first and must exec what follows it; `record` is called with the
+    identity, then `prepare` (cgroups, network) once the wrapper is through, then `argv` replaces the waiting shell.
+    Output goes to `log`. Raises OSError when the wrapper fails; the text of its error is then in `log`.
     """
     with log.open("ab") as sink:
         child = subprocess.Popen(

@@ -81,7 +81,7 @@ class LabFolder:
 
     @property
     def control_sockets(self) -> Path:
-        """A folder for ssh control sockets: a Unix socket's path ends at 107 bytes, and ssh and Ansible append up to 60."""
+        """A folder for ssh control sockets: a socket's path ends at 107 bytes, and ssh and Ansible append up to 60."""
         inside = self.path / "cp"
         if len(str(inside)) <= 45:
             return inside

@@ -28,6 +28,11 @@ def require(tools: Mapping[str, str]) -> None:
         raise LabError(f"missing on this machine: {', '.join(lacking)}; run: apt-get install {' '.join(packages)}")
 
 
+def tool(name: str) -> str:
+    """The path of a program, for a command that is not given SEARCH; the bare name when it is not installed."""
+    return shutil.which(name, path=SEARCH) or name
+
+
 def run(argv: Sequence[str], seconds: float = 60.0, stdin: bytes | None = None) -> str:
     """Run a program and return its output; LabError holds the command and what it said."""
     try:

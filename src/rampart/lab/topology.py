@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A topology file, checked and turned into dataclasses.
 
-A topology says which hosts a lab has, what each is for, and what its machine must offer; names and addresses come later (plan.py).
+A topology says which hosts a lab has, what each is for, and what its machine must offer; names and addresses come
+later (plan.py).
 """
 
 from __future__ import annotations
@@ -30,8 +31,8 @@ _NAME = re.compile(r"[a-z][a-z0-9-]{0,30}[a-z0-9]|[a-z]")
 class HostSpec:
     """One host as the topology file describes it.
 
-    `cpus`, `memory_mib`, `disk_mib` (root), `extra_disk_mib` (a second, empty disk; 0 for none), `tpm` and `uefi` shape a
-    virtual machine; the nspawn driver honours `disk_mib` and refuses `extra_disk_mib`, `tpm` and `uefi`.
+    `cpus`, `memory_mib`, `disk_mib` (root), `extra_disk_mib` (a second, empty disk; 0 for none), `tpm` and `uefi`
+    shape a virtual machine; the nspawn driver honours `disk_mib` and refuses `extra_disk_mib`, `tpm` and `uefi`.
     """
 
     name: str
@@ -64,13 +65,13 @@ class Topology:
 
 
 def load(name_or_path: str) -> Topology:
-    """Read a topology that is shipped (`demo`, `single`, `rails`) or a file. Raises LabError that names file and key."""
+    """Read a shipped topology (`demo`, `single`, `rails`) or a file. Raises LabError that names file and key."""
     path = Path(name_or_path)
     if path.suffix not in (".yml", ".yaml"):
         shipped = shipped_names()
         if name_or_path not in shipped:
             raise LabError(
-                f"topology {name_or_path!r} does not exist; wanted one of {', '.join(shipped)}, or the path of a .yml file"
+                f"topology {name_or_path!r} does not exist; wanted one of {', '.join(shipped)}, or the path of a .yml"
                 + _hint(name_or_path, shipped)
             )
         path = Path(str(_folder().joinpath(f"{name_or_path}.yml")))
@@ -105,7 +106,8 @@ def check_name(value: str, what: str) -> str:
     """A lower-case host or lab name of at most 32 characters, or LabError."""
     if not _NAME.fullmatch(value):
         raise LabError(
-            f"{what} {value!r} is not usable; wanted 1 to 32 characters of a-z, 0-9 and -, beginning with a letter and not ending with -"
+            f"{what} {value!r} is not usable; wanted 1 to 32 characters of a-z, 0-9 and -, with a letter first "
+            "and no - last"
         )
     return value
 
