@@ -51,9 +51,9 @@ def decide(situation: Situation) -> Decision:
         return Decision("reload", f"unit files changed ({stale}) and every GPU device has its link in /dev/char")
     return Decision(
         "refuse",
-        f"systemd must read changed unit files ({stale}), but {len(situation.gpu_containers)} container(s) hold a GPU without "
-        f"CDI and without a link in /dev/char ({', '.join(situation.unlinked_devices)}); a reload would take it from them "
-        "(NVIDIA/nvidia-container-toolkit#48). Drain the host and reboot it, or run "
+        f"systemd must read changed unit files ({stale}), but {len(situation.gpu_containers)} container(s) hold a GPU "
+        f"without CDI and without a link in /dev/char ({', '.join(situation.unlinked_devices)}); a reload would take "
+        "it from them (NVIDIA/nvidia-container-toolkit#48). Drain the host and reboot it, or run "
         "'nvidia-ctk system create-dev-char-symlinks --create-all'",
     )
 

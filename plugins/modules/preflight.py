@@ -66,6 +66,6 @@ msg:
   type: str
   sample: |-
     The inventory of host gpu1 cannot be used, and nothing was done to the host:
-      - variable ssh_server_prot (group_vars/rampart.yml:4:1): found the value 2222, wanted a variable of role ssh_server.
+      - variable ssh_server_prot (hosts.yml:4:1): found the value 2222, wanted a variable of role ssh_server.
         Did you mean 'ssh_server_port'?
 """
