@@ -21,14 +21,15 @@ def run_command(tool: str, argv: tuple[str, ...], timeout: float, stdin: str, pa
 
     The environment is empty but for PATH, LC_ALL=C and HOME, so that nothing of the caller's leaks into a measurement.
     """
+    line = " ".join(argv)
     process = _start(tool, argv, path)
     try:
         out, err = process.communicate(stdin.encode(), timeout=timeout)
     except subprocess.TimeoutExpired:
         _kill_group(process)
-        raise ProbeTimeout("'{}' did not end within {:.1f} s".format(" ".join(argv), timeout)) from None
+        raise ProbeTimeout(f"'{line}' did not end within {timeout:.1f} s") from None
     if len(out) > MAX_OUTPUT_CHARS:
-        raise ProbeError("'%s' printed more than %d bytes" % (" ".join(argv), MAX_OUTPUT_CHARS))
+        raise ProbeError(f"'{line}' printed more than {MAX_OUTPUT_CHARS} bytes")
     return CommandResult(argv, process.returncode, out.decode("utf-8", "replace"), err.decode("utf-8", "replace"))
 
 

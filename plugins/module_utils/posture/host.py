@@ -11,9 +11,11 @@ from __future__ import annotations
 import stat as stat_bits
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Callable, Protocol, TypeVar
 
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.errors import ProbeError
+
+T = TypeVar("T")
 
 _TYPES = {
     stat_bits.S_IFREG: "file",
@@ -28,7 +30,7 @@ _TYPES = {
 
 @dataclass(frozen=True)
 class CommandResult:
-    """What a finished command left: `argv` as asked for, exit status (negative: ended by that signal), decoded output."""
+    """What a finished command left: `argv` as asked for, exit status (negative: that signal), decoded output."""
 
     argv: tuple[str, ...]
     rc: int
@@ -39,7 +41,7 @@ class CommandResult:
         """Return itself, or raise `ProbeError` naming the command, its status and the end of its stderr."""
         if self.rc != 0:
             tail = self.stderr.strip()[-400:] or self.stdout.strip()[-400:] or "no output"
-            raise ProbeError("command '%s' ended with status %d, wanted 0: %s" % (" ".join(self.argv), self.rc, tail))
+            raise ProbeError(f"command '{' '.join(self.argv)}' ended with status {self.rc}, wanted 0: {tail}")
         return self
 
 
@@ -122,6 +124,9 @@ class Host(Protocol):
 
     def group_name(self, gid: int) -> str | None:
         """Return the group name of a gid, or None when no group has it."""
+
+    def once(self, name: str, ask: Callable[[], T]) -> T:
+        """Return what `ask` returned or raised the first time in this run under this name (for what probes derive)."""
 
     def remaining(self) -> float:
         """Return the seconds left for the running probe."""

@@ -12,6 +12,7 @@ import os
 import pwd
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Callable, TypeVar
 
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.command import run_command
@@ -82,11 +83,16 @@ class LocalHost:
 
     def readlink(self, path: str) -> str:
         """Return the text of a symbolic link."""
-        return self._once(("readlink", path), lambda: _told(path, lambda: os.readlink(self._real(path))))
+        return self._once(("readlink", path), lambda: _told(path, lambda: str(Path(self._real(path)).readlink())))
 
     def listdir(self, path: str) -> list[str]:
         """Return the sorted names in a directory."""
-        return list(self._once(("listdir", path), lambda: _told(path, lambda: sorted(os.listdir(self._real(path))))))
+        return list(
+            self._once(
+                ("listdir", path),
+                lambda: _told(path, lambda: sorted(entry.name for entry in os.scandir(self._real(path)))),
+            )
+        )
 
     def scandir(self, path: str) -> list[DirEntry]:
         """Return the entries of a directory with their lstat."""
@@ -97,13 +103,13 @@ class LocalHost:
         """Return the sorted paths that match."""
         cut = len(self._root)
         real = glob_module.escape(self._root) + pattern
-        return list(self._once(("glob", pattern), lambda: sorted(found[cut:] for found in glob_module.glob(real))))
+        return list(self._once(("glob", pattern), lambda: sorted(found[cut:] for found in glob_module.glob(real))))  # noqa: PTH207  the pattern is absolute
 
     def which(self, tool: str) -> str | None:
         """Return the absolute path of a tool in the search path."""
         for folder in self._search_path:
-            path = os.path.join(folder, tool)
-            if os.path.isfile(path) and os.access(path, os.X_OK):
+            path = f"{folder}/{tool}"
+            if Path(path).is_file() and os.access(path, os.X_OK):
                 return path
         return None
 
@@ -122,6 +128,10 @@ class LocalHost:
         if self._root:
             return self._name_in("/etc/group", gid)
         return self._once(("group", gid), lambda: _known(lambda: grp.getgrgid(gid).gr_name))
+
+    def once(self, name: str, ask: Callable[[], T]) -> T:
+        """Return what was asked under this name before, else ask."""
+        return self._once(("once", name), ask)
 
     def _name_in(self, path: str, number: int) -> str | None:
         for line in self.read_text(path).splitlines():
@@ -148,6 +158,11 @@ class LocalHost:
                 self._memo[key] = (True, ask())
             except (Absent, ProbeError) as failure:
                 self._memo[key] = (False, failure)
+            except ProbeTimeout as failure:
+                # Whoever asks next would wait as long; only what its own deadline cut short may be asked again.
+                if self.remaining() > 0:
+                    self._memo[key] = (False, failure)
+                raise
         good, answer = self._memo[key]
         if not good:
             raise type(answer)(*answer.args)
@@ -187,7 +202,7 @@ def _read(real: str, path: str) -> bytes:
 
     content = _told(path, ask)
     if len(content) > MAX_READ_BYTES:
-        raise ProbeError("%s is larger than %d bytes" % (path, MAX_READ_BYTES))
+        raise ProbeError(f"{path} is larger than {MAX_READ_BYTES} bytes")
     return content
 
 

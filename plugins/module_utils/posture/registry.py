@@ -86,7 +86,10 @@ def probe(
 
 
 def index(values: Iterable[Any]) -> dict[str, ProbeKind]:
-    """Return the probe kinds that the modules among `values` declare, by name; a name declared twice raises ValueError."""
+    """Return the probe kinds that the modules among `values` declare, by name.
+
+    ValueError when a name is declared twice.
+    """
     kinds: dict[str, ProbeKind] = {}
     for module in values:
         if not isinstance(module, ModuleType):

@@ -5,12 +5,16 @@
 from __future__ import annotations
 
 import fnmatch
+import shlex
 import stat as stat_bits
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.errors import Absent, ProbeError, ToolMissing
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.host import CommandResult, DirEntry, FileStat
+
+T = TypeVar("T")
 
 Outcome = str | tuple[int, str, str] | Exception
 
@@ -20,17 +24,19 @@ class RecordedHost:
     """Answers from mappings; what was not recorded does not exist.
 
     `files`: path to text, or to an exception that reading raises. `stats`: path to FileStat (default of a file: 0644
-    root root; parents of files are directories). `links`: path to link text. `commands`: the command line joined by
-    blanks, to stdout or (rc, stdout, stderr) or an exception. `users`/`groups`: number to name. `asked` collects what was run.
+    root root; parents of files are directories). `links`: path to link text. `commands`: argv as a tuple or
+    joined by blanks, to stdout or (rc, stdout, stderr) or an exception. `users`/`groups`: number to name. `asked`
+    collects what was run.
     """
 
     files: Mapping[str, str | Exception] = field(default_factory=dict)
     stats: Mapping[str, FileStat | Exception] = field(default_factory=dict)
     links: Mapping[str, str] = field(default_factory=dict)
-    commands: Mapping[str, Outcome] = field(default_factory=dict)
+    commands: Mapping[str | tuple[str, ...], Outcome] = field(default_factory=dict)
     users: Mapping[int, str] = field(default_factory=lambda: {0: "root"})
     groups: Mapping[int, str] = field(default_factory=lambda: {0: "root"})
     asked: list[str] = field(default_factory=list)
+    derived: dict[str, Any] = field(default_factory=dict)
 
     def read_text(self, path: str) -> str:
         content = self.files.get(self._resolve(path))
@@ -89,14 +95,14 @@ class RecordedHost:
         return sorted(path for path in found if fnmatch.fnmatchcase(path, pattern))
 
     def which(self, tool: str) -> str | None:
-        return f"/usr/bin/{tool}" if any(line.split()[0] == tool for line in self.commands) else None
+        return f"/usr/bin/{tool}" if any(_argv(line)[0] == tool for line in self.commands) else None
 
     def run(self, argv: Sequence[str], timeout: float = 5.0, stdin: str = "") -> CommandResult:
         line = " ".join(argv)
         self.asked.append(line)
         if self.which(argv[0]) is None:
             raise ToolMissing(f"'{argv[0]}' is not installed")
-        outcome = self.commands.get(line)
+        outcome = self.commands.get(tuple(argv), self.commands.get(line))
         if outcome is None:
             raise AssertionError(f"the test recorded no outcome of: {line}")
         if isinstance(outcome, Exception):
@@ -109,6 +115,17 @@ class RecordedHost:
 
     def group_name(self, gid: int) -> str | None:
         return self.groups.get(gid)
+
+    def once(self, name: str, ask: Callable[[], T]) -> T:
+        if name not in self.derived:
+            try:
+                self.derived[name] = ask()
+            except (Absent, ProbeError) as failure:
+                self.derived[name] = failure
+        answer = self.derived[name]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer  # type: ignore[no-any-return]
 
     def remaining(self) -> float:
         return 5.0
@@ -127,3 +144,7 @@ class RecordedHost:
         if target is None:
             return path
         return target if target.startswith("/") else path.rsplit("/", 1)[0] + "/" + target
+
+
+def _argv(command: str | tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(shlex.split(command)) if isinstance(command, str) else command

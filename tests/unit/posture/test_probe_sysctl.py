@@ -8,7 +8,7 @@ import pytest
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.errors import Absent, ProbeError
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.probes.sysctl import key_path, sysctl
 
-from tests.unit.posture.recorded_host import RecordedHost
+from .recorded_host import RecordedHost
 
 
 @pytest.mark.parametrize(

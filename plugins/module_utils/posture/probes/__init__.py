@@ -1,15 +1,18 @@
 # Copyright: the Rampart authors
 # SPDX-License-Identifier: Apache-2.0
+# ruff: noqa: F401  the imports are the index
 """The index of probe kinds: one import line a file, because what is sent to a host follows static imports only."""
 
 from __future__ import annotations
 
-from typing import Dict
-
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.probes import (
     audit_rules,
+    authorized_keys,
     journald,
     logging,
+    nftables,
+    open_ports,
+    sshd_effective,
     sysctl,
 )
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.registry import ProbeKind, index

@@ -1,0 +1,104 @@
+# Copyright: the Rampart authors
+# SPDX-License-Identifier: Apache-2.0
+"""The values that cross the engine: what was observed, what is waived, and what came of a control."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import date
+from fnmatch import fnmatchcase
+from typing import Any
+
+STATES = ("pass", "fail", "not_applicable", "waived", "manual", "error", "unknown", "conflict")
+SEVERITIES = ("critical", "high", "medium", "low", "info")
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What a probe left. `status` is ok, absent, error or timeout; `value` is JSON and meaningful only when ok."""
+
+    status: str
+    value: Any = None
+    reason: str = ""
+    source: str = ""
+    ms: float = 0.0
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Observation:
+        """Return the observation of its stored form; unknown keys are ignored, so that newer evidence can be read."""
+        return cls(
+            status=str(data["status"]),
+            value=data.get("value"),
+            reason=str(data.get("reason") or ""),
+            source=str(data.get("source") or ""),
+            ms=float(data.get("ms") or 0.0),
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the stored form."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Waiver:
+    """A written exception: this control may fail on these hosts up to and including the day `expires`."""
+
+    id: str
+    control: str
+    hosts: tuple[str, ...]
+    owner: str
+    reason: str
+    expires: date
+    ticket: str | None = None
+
+    def covers(self, control: str, host: str) -> bool:
+        """Say whether it was written for this control on this host."""
+        return self.control == control and any(fnmatchcase(host, pattern) for pattern in self.hosts)
+
+    def expired(self, today: date) -> bool:
+        """Say whether its last day is over."""
+        return today > self.expires
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the entry of a report."""
+        return {**asdict(self), "hosts": list(self.hosts), "expires": self.expires.isoformat()}
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of a control on a host. `expected` and `observed` are for people; `offenders` name list elements."""
+
+    id: str
+    severity: str
+    state: str
+    reason: str = ""
+    expected: str = ""
+    observed: str = ""
+    waiver: str | None = None
+    obs: tuple[str, ...] = ()
+    offenders: tuple[str, ...] = ()
+    because: str | None = field(default=None)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the entry of a report."""
+        return {**asdict(self), "obs": list(self.obs), "offenders": list(self.offenders)}
+
+
+def observation_key(kind: str, params: Mapping[str, Any]) -> str:
+    """Return the name under which equal measurements are shared: `kind` or `kind(a=1, b=x)`; injective."""
+    if not params:
+        return kind
+    return "{}({})".format(kind, ", ".join(f"{name}={_word(params[name])}" for name in sorted(params)))
+
+
+def _word(value: Any) -> str:
+    if isinstance(value, str) and value and all(char.isalnum() or char in "_./@:*-" for char in value):
+        # Text that JSON would read as another value keeps its quotes.
+        return (
+            value
+            if (value[0].isalpha() and value not in ("true", "false", "null")) or value[0] == "/"
+            else json.dumps(value)
+        )
+    return json.dumps(value, sort_keys=True)

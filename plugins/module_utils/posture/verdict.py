@@ -1,0 +1,92 @@
+# Copyright: the Rampart authors
+# SPDX-License-Identifier: Apache-2.0
+"""Score, coverage and verdict: the only place that turns results into figures and an exit code."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from ansible_collections.rampart.fleet.plugins.module_utils.posture.model import SEVERITIES
+
+Json = Mapping[str, Any]
+
+_UNDECIDED = ("error", "unknown", "conflict")
+
+
+def weight(severity: str) -> int:
+    """Return what a control of this severity counts in a score."""
+    return {"critical": 10, "high": 5, "medium": 3, "low": 1, "info": 0}[severity]
+
+
+def counts(results: Iterable[Json]) -> dict[str, int]:
+    """Return how many results are in each state that occurs."""
+    return dict(sorted(Counter(str(result["state"]) for result in results).items()))
+
+
+def score(results: Iterable[Json]) -> float | None:
+    """Return the weighted share of passes among passes and failures, 0 to 100; None when there are none."""
+    passed = total = 0
+    for result in results:
+        if result["state"] in ("pass", "fail"):
+            total += weight(result["severity"])
+            passed += weight(result["severity"]) if result["state"] == "pass" else 0
+    return round(100.0 * passed / total, 1) if total else None
+
+
+def coverage(results: Iterable[Json]) -> float | None:
+    """Return the share of applicable controls that were decided (pass or fail), 0 to 100."""
+    number = counts(results)
+    applicable = sum(number.values()) - number.get("not_applicable", 0)
+    decided = number.get("pass", 0) + number.get("fail", 0)
+    return round(100.0 * decided / applicable, 1) if applicable else None
+
+
+def at_or_above(severity: str, threshold: str) -> bool:
+    """Say whether a severity is the threshold or graver."""
+    return SEVERITIES.index(severity) <= SEVERITIES.index(threshold)
+
+
+def verdict(hosts: Sequence[Json], fail_on: str) -> dict[str, Any]:
+    """Return the decision about entries of a report's `hosts`.
+
+    {state, exit_code, fail_on, score, coverage, counts, reasons}: exit_code 1 when a control at or above `fail_on`
+    fails without waiver, else 2 when anything kept the fleet from being decided, else 0.
+    """
+    if fail_on not in SEVERITIES:
+        raise ValueError("fail_on is '{}', wanted one of {}".format(fail_on, ", ".join(SEVERITIES)))
+    results = [result for host in hosts for result in host["results"]]
+    grave = [result for result in results if at_or_above(result["severity"], fail_on)]
+    failed = sum(result["state"] == "fail" for result in grave)
+    doubts = _doubts(hosts, results, grave, fail_on)
+    failures = [f"{failed} of the results at {fail_on} or above fail"] if failed else []
+    state, exit_code = ("fail", 1) if failed else ("undecided", 2) if doubts else ("pass", 0)
+    return {
+        "state": state,
+        "exit_code": exit_code,
+        "fail_on": fail_on,
+        "score": score(results),
+        "coverage": coverage(results),
+        "counts": counts(results),
+        "reasons": failures + doubts,
+    }
+
+
+def _doubts(hosts: Sequence[Json], results: Sequence[Json], grave: Sequence[Json], fail_on: str) -> list[str]:
+    """Return why the verdict could not be a pass even if nothing failed."""
+    measured = [host for host in hosts if host["state"] == "measured"]
+    doubts = [
+        "{} was not measured ({}): {}".format(host["name"], host["state"], host.get("reason") or "no reason was left")
+        for host in hosts
+        if host["state"] != "measured"
+    ]
+    if not measured:
+        doubts.append("no host was measured")
+    elif not any(result["state"] in ("pass", "fail", "waived") for result in results):
+        doubts.append("no control was decided on any host")
+    for state in _UNDECIDED:
+        number = sum(result["state"] == state for result in grave)
+        if number:
+            doubts.append(f"{number} of the results at {fail_on} or above could not be decided ({state})")
+    return doubts
