@@ -34,7 +34,7 @@ _PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]+")
 
 
 def packages(release: str, folder: Path | None = None) -> list[str]:
-    """All packages of `packages.d/*.yml`, sorted. A file: `{packages: [names], packages_12: [...], packages_13: [...]}`."""
+    """All packages of `packages.d/*.yml`, sorted; a file: `{packages: [], packages_12: [], packages_13: []}`."""
     where = folder or Path(str(resources.files("rampart.lab").joinpath("packages.d")))
     names: set[str] = set()
     for path in sorted(where.glob("*.yml")):

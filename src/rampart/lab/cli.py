@@ -30,8 +30,10 @@ Host = Annotated[str, typer.Argument(help="A host of the lab.")]
 def up(
     name: Name = "default",
     driver: Annotated[str | None, typer.Option(help="nspawn or qemu; by default what this machine can do.")] = None,
-    release: Annotated[str, typer.Option(help="Debian release of the hosts: 12 or 13.")] = "12",
-    topology: Annotated[str, typer.Option("--topology", "-t", help="demo, single, rails, or a .yml file.")] = "demo",
+    release: Annotated[str | None, typer.Option(help="Debian release of the hosts: 12 (default) or 13.")] = None,
+    topology: Annotated[
+        str | None, typer.Option("--topology", "-t", help="demo (default), single, rails, or a .yml file.")
+    ] = None,
 ) -> None:
     """Bring a lab up, or complete one that is there. The path of its inventory goes to standard output."""
     with _errors(), _progress() as say:

@@ -27,12 +27,14 @@ systemctl unmask --runtime -- "$1"
 systemctl start -- "$1"
 """),
     "fill-disk": ("The root file system is filled to the last block.", f"""
-free=$(df --output=avail --block-size=1 / | tail -n 1)
-fallocate --length "$free" {_FILL} 2>/dev/null || true
-dd if=/dev/zero of={_FILL}-rest bs=64K status=none 2>/dev/null || true
+size=$(df --output=avail --block-size=1 / | tail -n 1)
+while [ "$size" -gt 1048576 ]; do
+  fallocate --length "$size" "{_FILL}-$size-$(date +%N)" 2>/dev/null || size=$((size / 2))
+done
+dd if=/dev/zero of={_FILL}-rest bs=4K status=none 2>/dev/null || true
 [ "$(df --output=avail --block-size=1K / | tail -n 1)" -lt 64 ]
 """),
-    "free-disk": ("Undo fill-disk.", f"rm -f {_FILL} {_FILL}-rest"),
+    "free-disk": ("Undo fill-disk.", f"rm -f {_FILL}-*"),
     "no-python": ("There is no Python interpreter at /usr/bin/python3.", """
 mv /usr/bin/python3 /usr/bin/.rampart-python3
 """),

@@ -25,6 +25,7 @@ USER = "ops"
 USER_ID = 1000
 APT_SOURCE = "deb [trusted=yes] file:/srv/rampart-apt ./"
 _BUILD_S = 1800
+_BOUND = ("setpriv", "--pdeathsig", "TERM", "--", "timeout", "--foreground", "--kill-after=10")
 # What debian-installer leaves on a server without any task chosen, less documentation and hardware support.
 COMMON_PACKAGES = (
     "adduser", "apt-utils", "bash-completion", "ca-certificates", "cron", "dbus", "e2fsprogs", "fdisk", "gpgv",
@@ -108,7 +109,8 @@ def run_logged(
     """Run a builder, pass its `I:` lines on as progress, keep all of them in `log`; LabError shows the end of it."""
     with log.open("w", encoding="utf-8") as sink:
         process = subprocess.Popen(
-            ["timeout", "--kill-after=10", str(seconds), *argv],
+            # Whatever ends this process, the builder ends too, and unmounts what it mounted.
+            [*_BOUND, str(seconds), *argv],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -122,8 +124,10 @@ def run_logged(
                 sink.write(line)
                 if line.startswith("I: ") and "hook" not in line:
                     say("  " + line[3:].strip())
+        except BaseException:
+            process.terminate()
+            raise
         finally:
-            # Ctrl-C reaches mmdebstrap too, and it must unmount what it mounted before we return.
             process.wait()
     if process.returncode != 0:
         tail = "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-15:])

@@ -68,6 +68,8 @@ class Journal:
                     done.append(record)
                 except (OSError, subprocess.SubprocessError) as exc:
                     problems.append(f"{record['kind']} {record.get('path') or record.get('pid')}: {exc}")
+        if not done and not problems:
+            return
         with self._lock:  # other threads may have recorded meanwhile
             self._replace(record for record in self.records() if record not in done)
         if problems:

@@ -54,17 +54,18 @@ class Lab:
             )
         return plan
 
-    def up(self, topology_name: str = "demo", driver: str | None = None, release: str = "12") -> LabPlan:
-        """Bring the lab up, or complete it: running hosts stay, dead ones boot again with their disks."""
-        chosen, why = drivers.choose(topology.load(topology_name), driver)
-        plan = make(topology.load(topology_name), self.name, chosen, release)
-        self.say(f"driver {chosen}: {why}")
-        engine = drivers.load(chosen)
+    def up(self, topology_name: str | None = None, driver: str | None = None, release: str | None = None) -> LabPlan:
+        """Bring the lab up, or complete it: running hosts stay, dead ones boot again with their disks.
+
+        What is not given is taken from the lab that is there, else `demo`, the driver this machine can run, and Debian 12.
+        """
+        plan = self._wanted(topology_name, driver, release)
+        engine = drivers.load(plan.driver)
         with self.folder.lock(self.say):
             self._refuse_change(plan)
             engine.preflight(plan)
             image = images.ensure(engine.recipe(plan), self.paths.cache, self.say)
-            repository = aptrepo.ensure(release, self.paths.cache, self.say)
+            repository = aptrepo.ensure(plan.release, self.paths.cache, self.say)
             self.folder.create()
             self.folder.save_plan(plan)
             context = Context(plan, self.folder, image, repository, self.say)
@@ -125,6 +126,18 @@ class Lab:
         with self.folder.lock(self.say) if lock else contextlib.nullcontext():
             origin = (self.folder.path / "origin").read_text(encoding="utf-8").splitlines()
             yield engine, Context(plan, self.folder, Path(origin[0]), Path(origin[1]), self.say)
+
+    def _wanted(self, topology_name: str | None, driver: str | None, release: str | None) -> LabPlan:
+        present = self.folder.load_plan()
+        if present is not None and topology_name is None:
+            asked = (driver or present.driver, release or present.release)
+            if asked == (present.driver, present.release):
+                self.say(f"driver {present.driver}: as before")
+                return present
+        loaded = topology.load(topology_name or "demo")
+        chosen, why = drivers.choose(loaded, driver)
+        self.say(f"driver {chosen}: {why}")
+        return make(loaded, self.name, chosen, release or "12")
 
     def _refuse_change(self, wanted: LabPlan) -> None:
         present = self.folder.load_plan()

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The lab's network: a bridge in a namespace that a holder process keeps, and a cable from it to each host.
 
-No namespace is mounted anywhere and nothing is added to the machine's own network: what is here ends with its processes.
+No namespace is mounted anywhere and nothing is added to the machine's own network: all of it ends with its processes.
 """
 
 from __future__ import annotations

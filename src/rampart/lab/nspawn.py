@@ -9,8 +9,10 @@ waits while its interface is made, and becomes systemd-nspawn.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -41,7 +43,8 @@ mount -o loop,discard "$disk" "$mnt/disk"
 mkdir -p "$mnt/disk/upper" "$mnt/disk/work"
 rm -rf "$mnt/disk/work/work/incompat"
 mount -t overlay -o "lowerdir=$lower,upperdir=$mnt/disk/upper,workdir=$mnt/disk/work,volatile" overlay "$mnt/root"
-cp -a "$seed/." "$mnt/root/"
+[ -e "$mnt/disk/seeded" ] || cp -a "$seed/." "$mnt/root/"
+touch "$mnt/disk/seeded"
 mkdir -p /run/systemd/nspawn
 mount -t tmpfs -o mode=0755 tmpfs /run/systemd/nspawn
 exec "$@"
@@ -135,7 +138,8 @@ class NspawnDriver:
     def endpoint(self, context: Context, host: HostPlan) -> Endpoint:
         script = Path(__file__).with_name("netns_connect.py")
         holder = context.folder.path / "network.json"
-        command = shlex.join(["/usr/bin/python3", "-I", "-S", str(script), str(holder)]) + " %h %p"
+        interpreter = "/usr/bin/python3" if Path("/usr/bin/python3").exists() else sys.executable
+        command = shlex.join([interpreter, "-I", "-S", str(script), str(holder)]) + " %h %p"
         return Endpoint(address=host.address, proxy_command=command)
 
     def console_log(self, context: Context, host: HostPlan) -> Path:
@@ -180,13 +184,24 @@ class NspawnDriver:
 
 
 def _nspawn(context: Context, host: HostPlan, folder: Path, own_cgroups: bool) -> list[str]:
-    argv = [tool("systemd-nspawn"), "--quiet", "--boot", f"--directory={folder}/mnt/root", f"--machine={host.name}"]
+    argv = [
+        tool("systemd-nspawn"),
+        "--quiet",
+        "--boot",
+        f"--directory={folder}/mnt/root",
+        f"--machine={_machine(context.plan, host)}",
+    ]
     # There may be no systemd here to register with; where there is one, it keeps a scope for the container.
     argv += ["--register=no", *(["--keep-unit"] if own_cgroups else [])]
     argv += ["--console=passive", "--network-namespace-path=/proc/self/ns/net", "--resolv-conf=off", "--timezone=off"]
     argv += ["--link-journal=no", f"--hostname={host.name}", f"--uuid={host.machine_id}"]
     argv += ["--capability=CAP_NET_ADMIN,CAP_NET_RAW", f"--bind-ro={context.repository}:/srv/rampart-apt"]
     return argv
+
+
+def _machine(plan: LabPlan, host: HostPlan) -> str:
+    """A name of at most 64 characters that no other lab has: where systemd runs the machine, it names a scope."""
+    return f"rampart-{plan.name}-{host.name}"[:55].rstrip("-") + f"-{host.machine_id[:8]}"
 
 
 def _make_disk(path: Path, size_mib: int) -> None:
@@ -237,10 +252,10 @@ def _container_init(process: ProcessId) -> ProcessId | None:
     except OSError:
         return None
     for pid in children:
-        status = Path(f"/proc/{pid}/status")
-        with_pids = status.read_text(encoding="utf-8", errors="replace").split("NSpid:")[-1].splitlines()[0].split()
-        if with_pids[-1] == "1":
-            return identify(int(pid))
+        with contextlib.suppress(OSError):
+            status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8", errors="replace")
+            if re.search(r"^NSpid:.*\t1$", status, re.MULTILINE):
+                return identify(int(pid))
     return None
 
 

@@ -118,7 +118,12 @@ class LabFolder:
             raise LabError(
                 f"{self.path}/plan.json cannot be read: {exc}; run `rampart lab down --name {self.name}`"
             ) from exc
-        return _plan(data)
+        try:
+            return _plan(data)
+        except (KeyError, TypeError) as exc:
+            raise LabError(
+                f"{self.path}/plan.json is of another version of the lab ({exc}); run `rampart lab down --name {self.name}`"
+            ) from exc
 
     def remove(self) -> None:
         """Delete the folder, the control sockets, and the lock file."""
