@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Times of hardening and measuring one host, beside a peer's, measured in one run and printed as ratios.
 
-`DEV_SEC=path` names a checkout of dev-sec's collection (devsec.hardening); the collections it needs come from the pinned `ansible` wheel.
-`COLLECTIONS=path` names a folder that has them already. Without DEV_SEC only our own figures are printed. Nothing is asserted about time.
+`DEV_SEC=path` names a checkout of dev-sec's collection (devsec.hardening); the collections it needs come from the
+pinned `ansible` wheel, or from the folder `COLLECTIONS=path`. Without DEV_SEC only our own figures are printed.
+Nothing is asserted about time.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ VERIFIES = 5
 
 @dataclass(frozen=True)
 class Run:
-    """One playbook run: wall seconds, tasks that ran on the host, how many changed something, controls that it covers."""
+    """One playbook run: wall seconds, tasks that ran on the host, how many changed something."""
 
     wall_s: float
     tasks: int
@@ -42,8 +43,12 @@ def single_host(tmp: Path, name: str) -> Iterator[Fleet]:
     lab = f"bench-{name}-{os.getpid()}"
     lab_command = [BIN / "rampart", "lab"]
     try:
-        subprocess.run([*lab_command, "up", "--name", lab, "--driver", "nspawn", "--topology", "single"], check=True, timeout=900)
-        path = subprocess.run([*lab_command, "inventory", "--name", lab, "--path"], check=True, capture_output=True, text=True).stdout
+        subprocess.run(
+            [*lab_command, "up", "--name", lab, "--driver", "nspawn", "--topology", "single"], check=True, timeout=900
+        )
+        path = subprocess.run(
+            [*lab_command, "inventory", "--name", lab, "--path"], check=True, capture_output=True, text=True
+        ).stdout
         yield Fleet(lab, Path(path.strip()), tmp / name)
     finally:
         subprocess.run([*lab_command, "down", "--name", lab], check=True, timeout=120)
@@ -68,7 +73,9 @@ def peers_checkout(tmp: Path, dev_sec: Path) -> Path:
     needed = Path(os.environ.get("COLLECTIONS", home / "needed"))
     if not needed.exists():
         galaxy = home / "galaxy.yml"
-        galaxy.write_text(yaml.safe_dump({"dependencies": {"ansible.posix": "*", "community.general": "*", "community.crypto": "*"}}))
+        galaxy.write_text(
+            yaml.safe_dump({"dependencies": {"ansible.posix": "*", "community.general": "*", "community.crypto": "*"}})
+        )
         script = [BIN / "python", CHECKOUT / "scripts/install_collections.py", "--galaxy", galaxy, "--dest", needed]
         subprocess.run(script, check=True, timeout=600)
     config = (CHECKOUT / "ansible.cfg").read_text().replace("./collections:./.deps", f"./collections:{needed}")
@@ -77,10 +84,10 @@ def peers_checkout(tmp: Path, dev_sec: Path) -> Path:
 
 
 def peer_play(tmp: Path) -> Path:
-    # What containers cannot do is switched off, as dev-sec's own molecule scenarios do; pipelining is on for both sides.
+    # What containers cannot do is switched off, as dev-sec's own scenarios do; pipelining is on for both sides.
     play = {
         "hosts": "all", "become": True, "gather_facts": True,
-        "vars": {"ssh_allow_users": "ops", "os_auditd_enabled": False, "sysctl_unsupported_entries": [], "ufw_manage_defaults": False},
+        "vars": {"ssh_allow_users": "ops", "os_auditd_enabled": False, "ufw_manage_defaults": False},
         "roles": ["devsec.hardening.os_hardening", "devsec.hardening.ssh_hardening"],
     }  # fmt: skip
     path = tmp / "peer.yml"
@@ -100,7 +107,10 @@ def test_first_and_second_run_and_verify(tmp_path: Path) -> None:
     rows += [
         ("harden, first run", f"{first.wall_s:6.1f} s   {first.tasks} tasks, {first.changed} changed"),
         ("harden, second run", f"{second.wall_s:6.1f} s   {second.tasks} tasks, {second.changed} changed"),
-        (f"verify, {controls} controls", f"{statistics.median(verifies):6.2f} s   median of {VERIFIES}, {min(verifies):.2f} to {max(verifies):.2f}"),
+        (
+            f"verify, {controls} controls",
+            f"{statistics.median(verifies):6.2f} s   median of {VERIFIES}, {min(verifies):.2f} to {max(verifies):.2f}",
+        ),
         ("probes on the host", f"{probes_ms / 1000:6.2f} s   {len(measured['observations'])} observations"),
     ]
     if "DEV_SEC" in os.environ:
@@ -110,10 +120,18 @@ def test_first_and_second_run_and_verify(tmp_path: Path) -> None:
             runs = []
             for _ in range(2):
                 started = time.monotonic()
-                runs.append(timed(ansible("ansible-playbook", str(play), "-i", str(fleet.inventory), checkout=home), started))
+                runs.append(
+                    timed(ansible("ansible-playbook", str(play), "-i", str(fleet.inventory), checkout=home), started)
+                )
         rows += [
-            ("dev-sec os+ssh, first run", f"{runs[0].wall_s:6.1f} s   {runs[0].tasks} tasks, {runs[0].changed} changed"),
-            ("dev-sec os+ssh, second run", f"{runs[1].wall_s:6.1f} s   {runs[1].tasks} tasks, {runs[1].changed} changed"),
+            (
+                "dev-sec os+ssh, first run",
+                f"{runs[0].wall_s:6.1f} s   {runs[0].tasks} tasks, {runs[0].changed} changed",
+            ),
+            (
+                "dev-sec os+ssh, second run",
+                f"{runs[1].wall_s:6.1f} s   {runs[1].tasks} tasks, {runs[1].changed} changed",
+            ),
             ("ratio dev-sec / ours, first", f"{runs[0].wall_s / first.wall_s:6.2f}"),
             ("ratio dev-sec / ours, second", f"{runs[1].wall_s / second.wall_s:6.2f}"),
             ("ratio of tasks, second", f"{runs[1].tasks / second.tasks:6.2f}"),

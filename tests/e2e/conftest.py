@@ -21,7 +21,9 @@ def bare_fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     try:
         up = [BIN / "rampart", "lab", "up", "--name", lab, "--driver", "nspawn", "--topology", "demo"]
         subprocess.run(up, check=True, timeout=900)
-        path = subprocess.run([BIN / "rampart", "lab", "inventory", "--name", lab, "--path"], check=True, capture_output=True, text=True)
+        path = subprocess.run(
+            [BIN / "rampart", "lab", "inventory", "--name", lab, "--path"], check=True, capture_output=True, text=True
+        )
         yield Fleet(lab, Path(path.stdout.strip()), tmp_path_factory.mktemp("reports"))
     finally:
         subprocess.run([BIN / "rampart", "lab", "down", "--name", lab], check=True, timeout=120)

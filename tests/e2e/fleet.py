@@ -25,7 +25,9 @@ class Fleet:
     inventory: Path
     reports: Path
 
-    def playbook(self, name: str, *arguments: str, report: str = "run", checkout: Path = CHECKOUT) -> subprocess.CompletedProcess[str]:
+    def playbook(
+        self, name: str, *arguments: str, report: str = "run", checkout: Path = CHECKOUT
+    ) -> subprocess.CompletedProcess[str]:
         """Run a playbook of the checkout, whatever its exit status; its report goes to the folder `report`."""
         return ansible(
             "ansible-playbook",
@@ -48,14 +50,18 @@ class Fleet:
             capture_output=True, text=True, timeout=120, check=False,
         )  # fmt: skip
         if check and done.returncode != 0:
-            raise AssertionError(f"{host}: {script!r} ended with {done.returncode}: {done.stderr.strip() or done.stdout.strip()}")
+            raise AssertionError(
+                f"{host}: {script!r} ended with {done.returncode}: {done.stderr.strip() or done.stdout.strip()}"
+            )
         return done.stdout
 
     def states(self, host: str, checkout: Path = CHECKOUT, **options: str) -> dict[str, str]:
         """Measure a host now and return the state of each of its controls."""
         folder = self.reports / f"states-{host}"
         given = " ".join([f"report_dir={folder}", *(f"{key}={value}" for key, value in options.items())])
-        done = ansible("ansible", host, "-i", str(self.inventory), "-m", "rampart.fleet.posture", "-a", given, checkout=checkout)
+        done = ansible(
+            "ansible", host, "-i", str(self.inventory), "-m", "rampart.fleet.posture", "-a", given, checkout=checkout
+        )
         if done.returncode != 0:
             raise AssertionError(f"measuring {host} failed:\n{done.stdout}\n{done.stderr}")
         results = json.loads((folder / "hosts" / f"{host}.json").read_text())["results"]
@@ -65,7 +71,11 @@ class Fleet:
 def ansible(*command: str, checkout: Path = CHECKOUT) -> subprocess.CompletedProcess[str]:
     """Run a command of Ansible in a checkout, with nothing of the caller's own Ansible settings."""
     environment = {key: value for key, value in os.environ.items() if not key.startswith("ANSIBLE_")}
-    environment |= {"ANSIBLE_CONFIG": str(checkout / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1", "PATH": f"{BIN}:{os.environ['PATH']}"}
+    environment |= {
+        "ANSIBLE_CONFIG": str(checkout / "ansible.cfg"),
+        "ANSIBLE_NOCOLOR": "1",
+        "PATH": f"{BIN}:{os.environ['PATH']}",
+    }
     return subprocess.run(
         [str(BIN / command[0]), *command[1:]],
         cwd=checkout, env=environment, capture_output=True, text=True, timeout=_LIMIT_S, check=False,

@@ -1,6 +1,6 @@
 # Copyright: the Rampart authors
 # SPDX-License-Identifier: Apache-2.0
-"""Wrong inventories and broken hosts: a clear error that names what and where, the others go on, nothing half applied."""
+"""Wrong inventories and broken hosts: a clear error names what and where, the others go on, nothing is half applied."""
 
 from __future__ import annotations
 
@@ -19,19 +19,27 @@ from .fleet import BIN, CHECKOUT, Fleet, ansible
 
 pytestmark = pytest.mark.lab
 
-WAIVER = {"control": "RMP-SSH-*", "hosts": ["*"], "owner": "ops@example.org", "reason": "migration", "expires": "2020-01-01"}
+WAIVER = {
+    "control": "RMP-SSH-*",
+    "hosts": ["*"],
+    "owner": "ops@example.org",
+    "reason": "migration",
+    "expires": "2020-01-01",
+}
 
 
-def run(fleet: Fleet, tmp_path: Path, playbook: str, host: str, variables: dict[str, Any]) -> subprocess.CompletedProcess[str]:
+def run(
+    fleet: Fleet, tmp_path: Path, playbook: str, host: str, variables: dict[str, Any]
+) -> subprocess.CompletedProcess[str]:
     """Run a playbook on one host of the lab with host variables of the test's own."""
     extra = tmp_path / "host_vars"
     extra.mkdir()
     (extra / f"{host}.yml").write_text(yaml.safe_dump(variables))
     (tmp_path / "lab.yml").symlink_to(fleet.inventory)
     return ansible(
-        "ansible-playbook", f"playbooks/{playbook}.yml", "-i", str(tmp_path / "lab.yml"), "-l", host, "-e", f"posture_report_dir={tmp_path / 'report'}",
-        "-e", f"@{extra / f'{host}.yml'}",
-    )  # fmt: skip
+        *("ansible-playbook", f"playbooks/{playbook}.yml", "-i", str(tmp_path / "lab.yml"), "-l", host),
+        *("-e", f"posture_report_dir={tmp_path / 'report'}", "-e", f"@{extra / f'{host}.yml'}"),
+    )
 
 
 @pytest.mark.parametrize(
@@ -39,12 +47,18 @@ def run(fleet: Fleet, tmp_path: Path, playbook: str, host: str, variables: dict[
     [
         pytest.param({"rampart_mode": ""}, ["rampart_mode", "inference"], id="no mode"),
         pytest.param({"rampart_mode": "inferense"}, ["inferense", "inference"], id="unknown mode"),
-        pytest.param({"ssh_server_permit_root_logins": "no"}, ["ssh_server_permit_root_logins", "ssh_server_permit_root_login"], id="unknown variable"),
+        pytest.param(
+            {"ssh_server_permit_root_logins": "no"},
+            ["ssh_server_permit_root_logins", "ssh_server_permit_root_login"],
+            id="unknown variable",
+        ),
         pytest.param({"rampart_roles": ["os_hardning"]}, ["os_hardning", "os_hardening"], id="unknown role"),
         pytest.param({"posture_fail_on": "severe"}, ["posture_fail_on", "severe", "high"], id="unknown severity"),
     ],
 )
-def test_a_wrong_inventory_is_named_and_changes_nothing(fleet: Fleet, tmp_path: Path, variables: dict[str, Any], named: list[str]) -> None:
+def test_a_wrong_inventory_is_named_and_changes_nothing(
+    fleet: Fleet, tmp_path: Path, variables: dict[str, Any], named: list[str]
+) -> None:
     before = fleet.shell("gateway1", "find /etc -newermt '-1 hour' -printf '%p %T@\\n' | sort | sha256sum")
     done = run(fleet, tmp_path, "harden", "gateway1", variables)
     assert done.returncode != 0
@@ -74,11 +88,15 @@ def test_a_wrong_waiver_is_named(fleet: Fleet, tmp_path: Path, waivers: Any, nam
 
 def test_hosts_that_cannot_be_measured_are_reported_and_the_others_are(fleet: Fleet) -> None:
     fleet.shell("store1", "mv /usr/bin/python3 /usr/bin/python3.away")
-    subprocess.run([BIN / "rampart", "lab", "break", "--name", fleet.lab, "gateway1", "cut-link"], check=True, timeout=60)
+    subprocess.run(
+        [BIN / "rampart", "lab", "break", "--name", fleet.lab, "gateway1", "cut-link"], check=True, timeout=60
+    )
     try:
         done = fleet.playbook("verify", "-e", "ansible_timeout=5", "-e", "ansible_ssh_retries=0", report="broken")
     finally:
-        subprocess.run([BIN / "rampart", "lab", "break", "--name", fleet.lab, "gateway1", "heal-link"], check=True, timeout=60)
+        subprocess.run(
+            [BIN / "rampart", "lab", "break", "--name", fleet.lab, "gateway1", "heal-link"], check=True, timeout=60
+        )
         fleet.shell("store1", "mv /usr/bin/python3.away /usr/bin/python3")
     report = fleet.report("broken")
     hosts = {host["name"]: host for host in report["hosts"]}
@@ -97,7 +115,9 @@ def test_a_full_disk_stops_before_anything_is_half_written(fleet: Fleet) -> None
         done = fleet.playbook("harden", "-l", "gpu2", "-e", json.dumps({"ssh_server_login_grace_time": 33}))
         intact = fleet.shell("gpu2", "sshd -t && nft list table inet rampart >/dev/null && echo intact")
     finally:
-        subprocess.run([BIN / "rampart", "lab", "break", "--name", fleet.lab, "gpu2", "free-disk"], check=True, timeout=60)
+        subprocess.run(
+            [BIN / "rampart", "lab", "break", "--name", fleet.lab, "gpu2", "free-disk"], check=True, timeout=60
+        )
     assert done.returncode != 0
     assert "No space left on device" in done.stdout + done.stderr
     assert intact.strip() == "intact"
@@ -106,9 +126,14 @@ def test_a_full_disk_stops_before_anything_is_half_written(fleet: Fleet) -> None
 
 
 def test_an_interrupted_run_goes_on_from_where_it_was(fleet: Fleet) -> None:
-    fleet.shell("gpu2", "rm -f /etc/sysctl.d/90-rampart.conf /etc/ssh/sshd_config.d/00-rampart.conf; nft delete table inet rampart")
+    fleet.shell(
+        "gpu2",
+        "rm -f /etc/sysctl.d/90-rampart.conf /etc/ssh/sshd_config.d/00-rampart.conf; nft delete table inet rampart",
+    )
     command = [BIN / "rampart", "apply", "-i", fleet.inventory, "--limit", "gpu2"]
-    started = subprocess.Popen(command, cwd=CHECKOUT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True)
+    started = subprocess.Popen(
+        command, cwd=CHECKOUT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+    )
     time.sleep(6)
     os.killpg(started.pid, signal.SIGINT)
     output, _ = started.communicate(timeout=120)

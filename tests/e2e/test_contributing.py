@@ -23,15 +23,23 @@ CONTROL = "RMP-SHELL-001"
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the checkout with the files of the guide in it, and the one line in the index of probes."""
     copy = tmp_path_factory.mktemp("contributing") / "rampart"
-    listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard", "-z"], cwd=CHECKOUT, check=True, capture_output=True).stdout
+    listed = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard", "-z"], cwd=CHECKOUT, check=True, capture_output=True
+    ).stdout
     copy.mkdir()
-    packed = subprocess.run(["tar", "--null", "-T", "-", "-cf", "-"], cwd=CHECKOUT, input=listed, check=True, capture_output=True).stdout
+    packed = subprocess.run(
+        ["tar", "--null", "-T", "-", "-cf", "-"], cwd=CHECKOUT, input=listed, check=True, capture_output=True
+    ).stdout
     subprocess.run(["tar", "-xf", "-", "-C", str(copy)], input=packed, check=True)
     for name, content in FILES.items():
         (copy / name).parent.mkdir(parents=True, exist_ok=True)
         (copy / name).write_text(content)
     index = copy / INDEX
-    index.write_text(re.sub(r"^( *)(kernel_cmdline,)$", r"\1\2\n\1login_environment,", index.read_text(), count=1, flags=re.MULTILINE))
+    index.write_text(
+        re.sub(
+            r"^( *)(kernel_cmdline,)$", r"\1\2\n\1login_environment,", index.read_text(), count=1, flags=re.MULTILINE
+        )
+    )
     return copy
 
 
@@ -42,7 +50,9 @@ def test_the_guide_has_every_part_of_a_capability() -> None:
 
 def test_the_examples_own_unit_tests_pass(checkout: Path) -> None:
     tests = ["tests/unit/posture/test_probe_login_environment.py", "tests/unit/posture/test_catalogue.py"]
-    done = subprocess.run([BIN / "python", "-m", "pytest", *tests], cwd=checkout, capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(
+        [BIN / "python", "-m", "pytest", *tests], cwd=checkout, capture_output=True, text=True, timeout=300, check=False
+    )
     assert done.returncode == 0, done.stdout[-4000:]
 
 

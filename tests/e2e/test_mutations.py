@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every control family can fail: the running host is broken by hand, and the verdict flips.
 
-A mutation is `{name, controls: [id], break: shell, heal: shell, also: [id]}` in `mutations/*.yml`. `also` names controls that see
-the same breakage from another side; nothing else may change.
+A mutation is `{name, controls: [id], break: shell, heal: shell, also: [id]}` in `mutations/*.yml`. `also` names
+controls that see the same breakage from another side; nothing else may change.
 """
 
 from __future__ import annotations
@@ -51,7 +51,9 @@ def healthy(fleet: Fleet) -> dict[str, str]:
 @pytest.mark.lab
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=[mutation.name for mutation in MUTATIONS])
 def test_a_broken_host_is_seen(fleet: Fleet, healthy: dict[str, str], mutation: Mutation) -> None:
-    assert {healthy.get(control) for control in mutation.controls} == {"pass"}, "the control must pass before the host is broken"
+    assert {healthy.get(control) for control in mutation.controls} == {"pass"}, (
+        "the control must pass before the host is broken"
+    )
     fleet.shell(HOST, mutation.broken_by)
     try:
         broken = fleet.states(HOST)
@@ -59,7 +61,9 @@ def test_a_broken_host_is_seen(fleet: Fleet, healthy: dict[str, str], mutation: 
         fleet.shell(HOST, mutation.healed_by)
     changed = {control for control, state in broken.items() if state != healthy[control]}
     assert {broken[control] for control in mutation.controls} == {"fail"}
-    assert changed - set(mutation.also) == set(mutation.controls), "the breakage changed controls that it has nothing to do with"
+    assert changed - set(mutation.also) == set(mutation.controls), (
+        "the breakage changed controls that it has nothing to do with"
+    )
 
 
 @pytest.mark.lab

@@ -14,18 +14,22 @@ from .fleet import Fleet
 pytestmark = pytest.mark.lab
 
 HOSTS = ("gateway1", "gpu1", "gpu2", "store1")
-# What a person may change by looking: the trees that hold configuration and programs, and every kernel parameter of the host's namespaces.
-SNAPSHOT = (
-    "find /etc /usr /boot /opt /root /home /srv /var/lib /var/spool -xdev \\( -path /var/lib/systemd -o -path /srv/rampart-apt \\) -prune -o "
-    "-printf '%p %y %m %u %g %s %T@ %l\\n' | sort | sha256sum; "
-    "sysctl -a 2>/dev/null | grep -v -e random -e netfilter.nf_conntrack_count -e fs.dentry-state -e fs.file-nr -e fs.inode -e ns_last_pid "
-    "-e perf_event_max_sample_rate -e fs.aio-nr -e sched | sha256sum; nft list ruleset | sha256sum; systemctl list-unit-files | sha256sum"
-)
+# The trees that hold configuration and programs, and every kernel parameter that does not move by itself.
+SNAPSHOT = r"""
+find /etc /usr /boot /opt /root /home /srv /var/lib /var/spool -xdev \
+    \( -path /var/lib/systemd -o -path /srv/rampart-apt \) -prune -o -printf '%p %y %m %u %g %s %T@ %l\n' | sort | sha256sum
+sysctl -a 2>/dev/null | grep -v -e random -e nf_conntrack_count -e fs.dentry-state -e fs.file-nr -e fs.inode \
+    -e ns_last_pid -e perf_event_max_sample_rate -e fs.aio-nr -e sched | sha256sum
+nft list ruleset | sha256sum
+systemctl list-unit-files | sha256sum
+"""
 
 
 def changed(done: subprocess.CompletedProcess[str]) -> dict[str, int]:
     """The recap's count of changed tasks by host."""
-    return {host: int(count) for host, count in re.findall(r"^(\S+)\s+: ok=\d+\s+changed=(\d+)", done.stdout, re.MULTILINE)}
+    return {
+        host: int(count) for host, count in re.findall(r"^(\S+)\s+: ok=\d+\s+changed=(\d+)", done.stdout, re.MULTILINE)
+    }
 
 
 def test_an_assessment_changes_nothing_on_bare_hosts(bare_fleet: Fleet) -> None:
