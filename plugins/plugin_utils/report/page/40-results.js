@@ -20,7 +20,7 @@ function findingCard([id, rows]) {
       el("dl", { class: "pair" },
         el("dt", {}, "found"), el("dd", { class: "found" }, say(same[0].result.observed)),
         el("dt", {}, "wanted"), el("dd", {}, say(same[0].result.expected)),
-        same[0].result.reason && [el("dt", {}, "because"), el("dd", {}, same[0].result.reason)]))),
+        same[0].result.reason && [el("dt", {}, "why"), el("dd", { class: "why" }, same[0].result.reason)]))),
     control.remedy && nextStep(control.remedy));
 }
 

@@ -25,7 +25,7 @@ function fillDetail(row) {
   const at = visible.indexOf(row);
   const step = (by, sign, label) => el("button", { type: "button", class: "ghost", "aria-label": label, disabled: at < 0 || !visible[at + by], onclick: () => fillDetail(visible[at + by]) }, sign);
   current = row;
-  const pairs = [["wanted", result.expected], ["found", result.observed], ["because", result.reason], ["waiver", waiverOf(result)]].filter(([, value]) => value !== null && value !== undefined && value !== "");
+  const pairs = [["wanted", result.expected], ["found", result.observed], ["offenders", (result.offenders || []).join(", ")], ["why", result.reason], ["variant", result.because], ["waiver", waiverOf(result)]].filter(([, value]) => value !== null && value !== undefined && value !== "");
   $("detail").replaceChildren(
     el("header", {}, stateTag(result.state), badge(result.severity), el("code", { class: "id" }, result.id), el("span", { class: "grow" }),
       step(-1, "↑", "Previous result"), step(1, "↓", "Next result"), el("button", { type: "button", class: "ghost", "aria-label": "Close", onclick: () => $("detail").close() }, "✕")),
