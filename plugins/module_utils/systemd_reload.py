@@ -12,9 +12,10 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-_CONTAINER = re.compile(
-    r"(docker-[0-9a-f]{12,}|cri-containerd-[0-9a-f]{12,}|crio-[0-9a-f]{12,}|libpod-[0-9a-f]{12,}"
-    r"|/docker/[0-9a-f]{12,}|/kubepods[^:\n]*|/containerd/[^/\n]+)"
+# The runtime's own name of the container first; a path below a container slice when there is none.
+_CONTAINERS = (
+    re.compile(r"((?:docker|cri-containerd|crio|libpod)-[0-9a-f]{12,})"),
+    re.compile(r"(/docker/[0-9a-f]{12,}|/kubepods[^:\n]*|/containerd/[^/\n]+)"),
 )
 _GPU_DEVICE = re.compile(r"^/dev/nvidia(\d+|ctl|-uvm|-uvm-tools|-modeset)$")
 
@@ -66,8 +67,8 @@ def stale_units(show: str) -> list[str]:
 
 def container_of(cgroup: str) -> str | None:
     """Return the container in the text of /proc/<pid>/cgroup, or None for a process of the host."""
-    found = _CONTAINER.search(cgroup)
-    return found.group(1) if found else None
+    found = (pattern.search(cgroup) for pattern in _CONTAINERS)
+    return next((match.group(1) for match in found if match), None)
 
 
 def gpu_containers(cgroups: Mapping[int, str], open_files: Mapping[int, Iterable[str]]) -> list[str]:
