@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whether KVM works here, by booting a kernel with it: /dev/kvm may exist and abort QEMU or hang the guest.
 
-The trial boots the lab's own kernel without a root file system: it prints its version, panics, and QEMU ends. The answer is
-kept for this boot of the machine.
+The trial boots the lab's own kernel without a root file system: it prints its version, panics, and QEMU ends. The
+answer is kept for this boot of the machine.
 """
 
 from __future__ import annotations
@@ -60,7 +60,9 @@ def trial(
         return Acceleration("tcg", f"{device} may not be used by this user (group kvm)")
     try:
         env = {**os.environ, "PATH": SEARCH}
-        done = run(command(kernel), capture_output=True, timeout=TRIAL_S, stdin=subprocess.DEVNULL, env=env, check=False)
+        done = run(
+            command(kernel), capture_output=True, timeout=TRIAL_S, stdin=subprocess.DEVNULL, env=env, check=False
+        )
     except subprocess.TimeoutExpired as exc:
         return judge(None, exc.stdout or b"", exc.stderr or b"")
     except OSError as exc:

@@ -41,8 +41,8 @@ def ensure(kernel: str, suite: str, cache: Path, say: Callable[[str], None]) -> 
 
 
 def source_hash() -> str:
-    """12 hex digits of the module's source."""
-    digest = hashlib.sha256(_MAKE.encode())
+    """12 hex digits of the module's source and of how it is built."""
+    digest = hashlib.sha256("\n".join(command("", "", Path(), root=True)).encode())
     for name in _SOURCES:
         digest.update(_source(name))
     return digest.hexdigest()[:12]
@@ -58,6 +58,7 @@ def command(kernel: str, suite: str, build: Path, root: bool) -> list[str]:
         '--customize-hook=mkdir "$1/dcbshim"',
         f"--customize-hook=copy-in {' '.join(str(build / name) for name in _SOURCES)} /dcbshim",
         f'--customize-hook=chroot "$1" {_MAKE.format(kernel=kernel)}',
+        '--customize-hook=chroot "$1" strip --strip-debug /dcbshim/dcbshim.ko',
         f"--customize-hook=copy-out /dcbshim/dcbshim.ko {build}",
         *(suite, "-"),
     ]

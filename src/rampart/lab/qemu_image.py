@@ -17,23 +17,32 @@ from rampart.lab.driver import Recipe
 from rampart.lab.errors import LabError
 from rampart.lab.plan import LabPlan
 from rampart.lab.qemu_machine import MANAGEMENT_SLOT, RAIL_SLOT
-from rampart.lab.topology import MAX_RAILS
 from rampart.lab.tools import run
+from rampart.lab.topology import MAX_RAILS
 
 VERSION = 1  # raise it whenever finish() changes what comes out
 DISK_MIB = 8192
 ROOT_LABEL = "rampart-root"
 DISK, KERNEL, INITRD, RELEASE = "disk.raw", "vmlinuz", "initrd", "kernel-release"
 REPOSITORY_TAG = "rampart-apt"
-TOOLS = {"mke2fs": "e2fsprogs", "tar": "tar", "mmdebstrap": "mmdebstrap"}
-_PACKAGES = (
-    "linux-image-amd64 initramfs-tools zstd cryptsetup-bin tpm2-tools libtss2-tcti-device0 "
-    "rdma-core ibverbs-providers ibverbs-utils infiniband-diags perftest ethtool"
-).split()
+_PACKAGES = [
+    "linux-image-amd64",
+    "initramfs-tools",
+    "zstd",
+    "cryptsetup-bin",
+    "tpm2-tools",
+    "libtss2-tcti-device0",
+    "rdma-core",
+    "ibverbs-providers",
+    "ibverbs-utils",
+    "infiniband-diags",
+    "perftest",
+    "ethtool",
+]
 _SCRIPTS = "/usr/local/lib/rampart-lab"
 _UNITS = ("rampart-lab-seed.service", "rampart-lab-restore.service", "rampart-lab-rails.service")
 _UNPACK_S = 900
-# $1 is the build folder. The device nodes of the archive are left out: an ordinary user may not make them, devtmpfs does.
+# $1 is the build folder. The archive's device nodes are left out: an ordinary user may not make them, devtmpfs does.
 _UNPACK = f"""set -eu; umask 022; cd "$1"; mkdir rootfs
 tar --extract --file=rootfs.tar --directory=rootfs --numeric-owner --same-permissions --xattrs --xattrs-include='*' \
     --exclude='./dev/*'
@@ -56,7 +65,7 @@ def kernel_release(image: Path) -> str:
 
 
 def finish(build: Path) -> None:
-    """Turn rootfs.tar into disk, kernel and initrd. Without root, in a user namespace that keeps the owners of files."""
+    """Turn rootfs.tar into disk, kernel and initrd; without root, in a user namespace that keeps the files' owners."""
     inside = ["sh", "-c", _UNPACK, "sh", str(build)]
     if os.geteuid() != 0:
         build.chmod(0o777)  # the namespace's root is not this user
@@ -70,7 +79,7 @@ def finish(build: Path) -> None:
 
 
 def _hooks() -> tuple[str, ...]:
-    """Shell commands of mmdebstrap's --customize-hook; the files are inside them, so that the recipe's hash covers them."""
+    """Shell commands of mmdebstrap's --customize-hook; the files are inside them, so the recipe's hash covers them."""
     guest = resources.files("rampart.lab").joinpath("qemu_guest")
     files = {f"/etc/systemd/system/{unit}": guest.joinpath(unit).read_bytes() for unit in _UNITS}
     files["/etc/fstab"] = _fstab().encode()
@@ -88,7 +97,7 @@ def _hooks() -> tuple[str, ...]:
 
 
 def interfaces() -> tuple[tuple[str, int], ...]:
-    """Names of network interfaces and the PCI slot each is at. By slot, since a restored machine wakes with another's MAC."""
+    """Names of network interfaces and the PCI slot of each: a restored machine wakes with another's MAC."""
     return (("mgmt0", MANAGEMENT_SLOT), *((f"rail{index}", RAIL_SLOT + index) for index in range(MAX_RAILS)))
 
 
@@ -106,3 +115,9 @@ def _write(path: str, content: bytes, mode: int = 0o644) -> str:
     target = f'"$1"{shlex.quote(path)}'
     encoded = base64.b64encode(content).decode()
     return f"install -D -m {mode:04o} /dev/null {target} && echo {encoded} | base64 -d > {target}"
+
+
+def cmdline(accel: str) -> str:
+    """The kernel's command line. Emulated on a busy machine, devices and services take longer than systemd's 90 s."""
+    patience = " systemd.default_timeout_start_sec=600" if accel == "tcg" else ""
+    return f"root=LABEL={ROOT_LABEL} rw console=ttyS0 fsck.mode=skip{patience}"

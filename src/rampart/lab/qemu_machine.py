@@ -20,7 +20,7 @@ QEMU = "qemu-system-x86_64"
 
 @dataclass(frozen=True)
 class Nic:
-    """A network interface. `local` and `switch` are datagram sockets of a rail; both are None on the management interface."""
+    """A network interface. `local` and `switch` are a rail's datagram sockets, None on the management interface."""
 
     mac: str
     local: Path | None = None
@@ -61,6 +61,7 @@ class Machine:
     tpm: Path | None = None  # socket of swtpm
     firmware: Firmware | None = None
     incoming: Path | None = None  # state of a snapshot to continue from
+    migrates: bool = False  # whether a snapshot of it will be taken
 
 
 def command(machine: Machine) -> list[str]:
@@ -136,7 +137,7 @@ def _disk(name: str, path: Path, form: str, slot: int) -> list[str]:
 
 
 def _network(machine: Machine) -> list[str]:
-    # restrict=on: the guest reaches nothing but what is forwarded to it. Port 0: the kernel picks a free one, without a race.
+    # restrict=on: the guest reaches nothing but what is forwarded to it. Port 0: the kernel picks a free one.
     forward = f"hostfwd=tcp:127.0.0.1:0-{machine.address}:22"
     user = f"user,id=mgmt0,net={machine.network},host={machine.controller},ipv6=off,restrict=on,{forward}"
     words = ["-netdev", user, *_nic("mgmt0", machine.management, MANAGEMENT_SLOT)]

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A learning Ethernet switch over Unix datagram sockets: one isolated segment for each socket that it is told to open.
 
-Runs as a program of its own: `python qemu_switch.py SOCKET...`. A machine's interface sends each frame as one datagram from a
-socket of its own; nothing here touches an interface of this machine, so no frame can leave it.
+Runs as a program of its own: `python qemu_switch.py SOCKET...`. A machine's interface sends each frame as one datagram
+from a socket of its own; nothing here touches an interface of this machine, so no frame can leave it.
 """
 
 from __future__ import annotations
