@@ -12,6 +12,7 @@ import contextlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import threading
 import time
@@ -82,8 +83,11 @@ class Journal:
 
 
 def _undo_process(record: dict[str, Any]) -> None:
+    """spawn() makes each process the leader of a session of its own: its children end with it."""
     process = ProcessId(record["pid"], record["started"])
-    process.kill()
+    if process.alive():
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
     if not process.wait(10.0):
         raise OSError("still runs 10 s after SIGKILL")
 
@@ -97,7 +101,7 @@ def _undo_cgroup(record: dict[str, Any]) -> None:
         for folder in folders:
             for pid in _members(folder):
                 with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, 9)
+                    os.kill(pid, signal.SIGKILL)
         try:
             for folder in folders:
                 with contextlib.suppress(FileNotFoundError):

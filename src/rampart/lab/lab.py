@@ -14,7 +14,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rampart.lab import aptrepo, drivers, faults, identity, images, inventory, topology
+from rampart.lab import aptrepo, drivers, faults, identity, images, inventory
+from rampart.lab import topology as topologies
 from rampart.lab.driver import Context, Driver
 from rampart.lab.errors import LabError
 from rampart.lab.plan import HostPlan, LabPlan, make
@@ -54,12 +55,12 @@ class Lab:
             )
         return plan
 
-    def up(self, topology_name: str | None = None, driver: str | None = None, release: str | None = None) -> LabPlan:
+    def up(self, topology: str | None = None, driver: str | None = None, release: str | None = None) -> LabPlan:
         """Bring the lab up, or complete it: running hosts stay, dead ones boot again with their disks.
 
-        What is not given is taken from the lab that is there, else `demo`, the driver this machine can run, and Debian 12.
+        What is not given is taken from the lab that is there, else: `demo`, the driver for this machine, Debian 12.
         """
-        plan = self._wanted(topology_name, driver, release)
+        plan = self._wanted(topology, driver, release)
         engine = drivers.load(plan.driver)
         with self.folder.lock(self.say):
             self._refuse_change(plan)
@@ -127,14 +128,14 @@ class Lab:
             origin = (self.folder.path / "origin").read_text(encoding="utf-8").splitlines()
             yield engine, Context(plan, self.folder, Path(origin[0]), Path(origin[1]), self.say)
 
-    def _wanted(self, topology_name: str | None, driver: str | None, release: str | None) -> LabPlan:
+    def _wanted(self, name: str | None, driver: str | None, release: str | None) -> LabPlan:
         present = self.folder.load_plan()
-        if present is not None and topology_name is None:
+        if present is not None and name is None:
             asked = (driver or present.driver, release or present.release)
             if asked == (present.driver, present.release):
                 self.say(f"driver {present.driver}: as before")
                 return present
-        loaded = topology.load(topology_name or "demo")
+        loaded = topologies.load(name or "demo")
         chosen, why = drivers.choose(loaded, driver)
         self.say(f"driver {chosen}: {why}")
         return make(loaded, self.name, chosen, release or "12")

@@ -28,7 +28,8 @@ def open_bridge(plan: LabPlan, log: Path, record: Callable[[ProcessId], None]) -
         # A host that asks for the outside gets an answer at once instead of waiting for none.
         "route add unreachable default",
     )
-    _in_network(holder, ["ip", "-batch", "-"], "\n".join(lines))
+    for line in lines:
+        _in_network(holder, ["ip", *line.split()])
     _in_network(holder, ["sysctl", "-q", "-w", "net.ipv4.ip_forward=1"])
     return holder
 
@@ -38,36 +39,25 @@ def set_link(holder: ProcessId, host: HostPlan, up: bool) -> None:
     _in_network(holder, ["ip", "link", "set", _port(host), "up" if up else "down"])
 
 
-def plug(holder: ProcessId, process: ProcessId, host: HostPlan, plan: LabPlan) -> None:
-    """Join the host's namespace to the lab's bridge. The pair vanishes with the host's namespace."""
+def plug_script(holder: ProcessId, host: HostPlan, plan: LabPlan) -> str:
+    """Shell commands that join the namespace they run in to the bridge. The pair vanishes with the host's namespace."""
     port = _port(host)
-    _in_network(
-        holder,
-        ["ip", "-batch", "-"],
-        "\n".join(
-            (
-                f"link add {port} type veth peer name eth0 address {host.mac} netns {process.pid}",
-                f"link set {port} master {_BRIDGE} up",
-            )
-        ),
-    )
-    _in_network(
-        process,
-        ["ip", "-batch", "-"],
-        "\n".join(
-            (
-                "link set lo up",
-                f"address add {host.address}/{plan.prefix} dev eth0",
-                "link set eth0 up",
-                f"route add default via {plan.controller}",
-            )
-        ),
-    )
+    enter = f"nsenter --net=/proc/{holder.pid}/ns/net"
+    # After a reboot the kernel may still be taking the old namespace, and the old pair with it, apart.
+    return f"""
+{enter} ip link delete {port} 2>/dev/null || true
+{enter} ip link add {port} type veth peer name eth0 address {host.mac} netns $$
+{enter} ip link set {port} master {_BRIDGE} up
+ip link set lo up
+ip address add {host.address}/{plan.prefix} dev eth0
+ip link set eth0 up
+ip route add default via {plan.controller}
+"""
 
 
 def _port(host: HostPlan) -> str:
     return f"port{host.index}"
 
 
-def _in_network(process: ProcessId, argv: list[str], lines: str = "") -> None:
-    run([tool("nsenter"), f"--net=/proc/{process.pid}/ns/net", *argv], stdin=lines.encode())
+def _in_network(process: ProcessId, argv: list[str]) -> None:
+    run([tool("nsenter"), f"--net=/proc/{process.pid}/ns/net", *argv])

@@ -24,7 +24,7 @@ from rampart.lab.driver import Context, Endpoint, HostFile, Recipe
 from rampart.lab.errors import LabError
 from rampart.lab.plan import HostPlan, LabPlan
 from rampart.lab.processes import ProcessId, identify, spawn
-from rampart.lab.tools import SEARCH, missing, run, tool
+from rampart.lab.tools import missing, run, tool
 
 _TOOLS = {
     "systemd-nspawn": "systemd-container",
@@ -35,10 +35,11 @@ _TOOLS = {
     "sysctl": "procps",
     "ssh": "openssh-client",
 }
-# $1 disk, $2 lower folder, $3 mount points' folder, $4 seed folder; the rest is the command. `volatile`: a lab's disk
-# need not survive a crash of the machine, and package installation is several times faster without its syncs.
-_MOUNT = """set -e
-disk=$1 lower=$2 mnt=$3 seed=$4; shift 4
+# $1 disk, $2 lower folder, $3 mount points' folder, $4 seed folder, $5 plugs the network in; the rest is the command.
+# `volatile`: a lab's disk need not survive a crash of the machine, and package installation is several times faster
+# without its syncs. A reboot (nspawn ends with 133) gets a new network namespace: a real one forgets its rules too.
+_LAUNCHER = """set -e
+disk=$1 lower=$2 mnt=$3 seed=$4 plug=$5; shift 5
 mount -o loop,discard "$disk" "$mnt/disk"
 mkdir -p "$mnt/disk/upper" "$mnt/disk/work"
 rm -rf "$mnt/disk/work/work/incompat"
@@ -47,7 +48,12 @@ mount -t overlay -o "lowerdir=$lower,upperdir=$mnt/disk/upper,workdir=$mnt/disk/
 touch "$mnt/disk/seeded"
 mkdir -p /run/systemd/nspawn
 mount -t tmpfs -o mode=0755 tmpfs /run/systemd/nspawn
-exec "$@"
+export PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
+while :; do
+  code=0
+  unshare --net sh -ec "$plug"'exec "$@"' sh "$@" || code=$?
+  [ "$code" -eq 133 ] || exit "$code"
+done
 """
 
 
@@ -110,21 +116,25 @@ class NspawnDriver:
 
         def prepare(process: ProcessId) -> None:
             cgroups.enter(groups, process.pid)
-            netns.plug(holder, process, host, context.plan)
 
         argv = [
             "/bin/sh",
             "-c",
-            _MOUNT,
+            _LAUNCHER,
             "sh",
             str(folder / "disk.img"),
             str(context.image / "rootfs"),
             str(folder / "mnt"),
         ]
-        argv += [str(folder / "seed"), "env", f"PATH={SEARCH}", "SYSTEMD_NSPAWN_API_VFS_WRITABLE=network"]
+        argv += [
+            str(folder / "seed"),
+            netns.plug_script(holder, host, context.plan),
+            "env",
+            "SYSTEMD_NSPAWN_API_VFS_WRITABLE=network",
+        ]
         argv += cgroups.nspawn_environment(groups) + _nspawn(context, host, folder, bool(groups))
         log = self.console_log(context, host)
-        wrapper = [tool("unshare"), "--net", "--mount", "--propagation", "slave"]
+        wrapper = [tool("unshare"), "--mount", "--propagation", "slave"]
         try:
             process = spawn(argv, log, record, prepare, wrapper)
         except OSError as exc:
@@ -148,7 +158,7 @@ class NspawnDriver:
     def stop(self, context: Context, host: HostPlan) -> None:
         process = _load_process(context.folder.host(host.name) / "process.json")
         if process is not None and process.alive():
-            init = _container_init(process)
+            init = _container_init(process.pid)
             if init is not None:
                 init.kill(signal.SIGRTMIN + 4)  # systemd(1): power off; file systems are flushed
                 process.wait(8.0)
@@ -245,17 +255,16 @@ def _write_seed(seed: Path, files: tuple[HostFile, ...], lower: Path) -> None:
         os.chown(target, file.uid, file.gid)
 
 
-def _container_init(process: ProcessId) -> ProcessId | None:
-    """systemd of the container: the child of nspawn that is pid 1 in its namespace."""
-    try:
-        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text(encoding="ascii").split()
-    except OSError:
-        return None
-    for pid in children:
-        with contextlib.suppress(OSError):
-            status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8", errors="replace")
+def _container_init(pid: int) -> ProcessId | None:
+    """systemd of the container: the descendant of the launcher that is pid 1 in its namespace."""
+    with contextlib.suppress(OSError):
+        for child in Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split():
+            status = Path(f"/proc/{child}/status").read_text(encoding="utf-8", errors="replace")
             if re.search(r"^NSpid:.*\t1$", status, re.MULTILINE):
-                return identify(int(pid))
+                return identify(int(child))
+            found = _container_init(int(child))
+            if found is not None:
+                return found
     return None
 
 

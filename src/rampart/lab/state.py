@@ -122,7 +122,7 @@ class LabFolder:
             return _plan(data)
         except (KeyError, TypeError) as exc:
             raise LabError(
-                f"{self.path}/plan.json is of another version of the lab ({exc}); run `rampart lab down --name {self.name}`"
+                f"{self.path}/plan.json is of another version ({exc}); run `rampart lab down --name {self.name}`"
             ) from exc
 
     def remove(self) -> None:
