@@ -7,11 +7,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ansible_collections.rampart.fleet.plugins.module_utils.posture import verdict as engine
+from ansible_collections.rampart.fleet.plugins.module_utils.posture.verdict import verdict
 
 Json = dict[str, Any]
 
 
 def judge(hosts: Sequence[Json], fail_on: str) -> Json:
     """Return the report's ``verdict`` for entries of ``hosts``."""
-    return dict(engine.verdict(list(hosts), fail_on))
+    return dict(verdict(list(hosts), fail_on))

@@ -67,14 +67,13 @@ function hostCard(host) {
   const os = facts.os ? [facts.os.id, facts.os.version].filter(Boolean).join(" ") : "";
   const bad = host.counts.fail || 0, open = UNDECIDED.reduce((sum, state) => sum + (host.counts[state] || 0), 0);
   const body = host.state !== "measured" ? [el("p", { class: "why" }, host.reason)] : [
-    el("p", { class: "tally" }, el("b", { class: bad ? "bad" : "" }, count(bad, "failure")), open > 0 && el("span", { class: "open" }, `${open} undecided`),
-      el("span", { class: "muted" }, `${pct(host.coverage)} % covered`)),
+    el("p", { class: "tally" }, el("b", { class: bad ? "bad" : "" }, count(bad, "failure")), open > 0 && el("span", { class: "open" }, `${open} undecided`)),
     stack(host.counts),
-    el("p", { class: "facts muted" }, [os, facts.kernel, facts.virt].filter(Boolean).map((fact) => say(fact)).join(" · ")),
+    el("p", { class: "facts muted" }, [os, facts.virt, facts.kernel].filter(Boolean).map((fact) => say(fact)).join(" · ")),
   ];
   return el("button", { type: "button", class: `card host ${host.state}`, onclick: () => focusOn({ host: host.name, tab: host.state === "measured" ? "all" : "gaps" }), "aria-label": `Show the results of ${host.name}` },
     el("span", { class: "host-head" },
-      el("span", { class: "host-name" }, el("strong", {}, host.name), el("span", { class: "mode" }, host.state === "measured" ? host.mode || "no mode" : host.state)),
+      el("span", { class: "host-name" }, el("strong", {}, host.name), el("span", { class: "mode" }, host.state === "measured" ? `${host.mode || "no mode"} · ${pct(host.coverage)} % cover` : host.state)),
       host.state === "measured" ? ring(host.score, "Score", "small", tone(host.score)) : el("span", { class: "lost", "aria-hidden": "true" }, "!")),
     body);
 }

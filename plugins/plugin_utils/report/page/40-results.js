@@ -14,7 +14,7 @@ function findingCard([id, rows]) {
   const alike = [...group(rows, (row) => `${say(row.result.observed)}\n${say(row.result.expected)}\n${row.result.state}\n${row.result.reason || ""}`).values()];
   return el("article", { class: `card finding ${result.severity}` },
     el("header", {}, badge(result.severity), el("code", { class: "id" }, id), el("h3", {}, control.title),
-      el("span", { class: "muted" }, rows.length === 1 ? rows[0].host.name : count(rows.length, "host"))),
+      rows.length > 1 && el("span", { class: "muted" }, count(rows.length, "host"))),
     alike.map((same) => el("div", { class: "seen" },
       el("p", { class: "on" }, UNDECIDED.includes(same[0].result.state) && stateTag(same[0].result.state), same.map(hostLink)),
       el("dl", { class: "pair" },
