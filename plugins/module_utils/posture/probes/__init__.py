@@ -6,14 +6,21 @@
 from __future__ import annotations
 
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.probes import (
+    apt_config,
     audit_rules,
     authorized_keys,
+    coredump,
     journald,
     logging,
+    login_defs,
     nftables,
     open_ports,
+    pam_policy,
+    pam_stack,
     sshd_effective,
+    sudoers,
     sysctl,
+    umask,
 )
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.registry import ProbeKind, index
 
