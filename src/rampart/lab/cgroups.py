@@ -32,5 +32,5 @@ def enter(groups: list[Path], pid: int) -> None:
 
 def nspawn_environment(groups: list[Path]) -> list[str]:
     """On a hybrid machine nspawn must be told to show the container cgroup v2, which Debian 12 and 13 expect."""
-    hybrid = any(group.parts[4] == "unified" for group in groups if len(group.parts) > 4)
+    hybrid = any(group.parent.parent.name == "unified" for group in groups)
     return ["SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1"] if hybrid else []

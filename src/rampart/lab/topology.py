@@ -27,6 +27,18 @@ MAX_RAILS = 8
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,30}[a-z0-9]|[a-z]")
 
 
+class _UniqueKeys(yaml.SafeLoader):
+    """YAML lets a later key replace an earlier one without a word; a host given twice is a mistake."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key, _ in node.value:
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"key {key.value!r} twice", key.start_mark)
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
 @dataclass(frozen=True)
 class HostSpec:
     """One host as the topology file describes it.
@@ -76,7 +88,7 @@ def load(name_or_path: str) -> Topology:
             )
         path = Path(str(_folder().joinpath(f"{name_or_path}.yml")))
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        data = yaml.load(path.read_text(encoding="utf-8"), _UniqueKeys)
     except OSError as exc:
         raise LabError(
             f"topology file {path}: cannot read it: {exc.strerror}; give the path of a topology file"
