@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.rampart.fleet.plugins.plugin_utils.report.diff import Outcome, Snapshot, snapshot
+from ansible_collections.rampart.fleet.plugins.plugin_utils.report.text import say
 
 Json = dict[str, Any]
 
@@ -186,7 +187,13 @@ def _record(connection: sqlite3.Connection, report: Json) -> None:
     connection.executemany(
         "INSERT INTO host VALUES (?, ?, ?, ?, ?, ?, ?)",
         [
-            (sequence, *(host.get(k) for k in ("name", "state", "mode", "reason", "score", "coverage")))
+            (
+                sequence,
+                *(host[k] for k in ("name", "state", "mode")),
+                say(host["reason"] or "", 2000),
+                host["score"],
+                host["coverage"],
+            )
             for host in report["hosts"]
         ],
     )
