@@ -124,3 +124,14 @@ def _plain(value: Any) -> Any:
 
 def _number(text: str) -> Any:
     return int(text) if text.isdigit() else text
+
+
+def key_files(patterns: Sequence[str], user: str, home: str) -> list[str]:
+    """Return the paths of AuthorizedKeysFile for an account, `%h`, `%u` and `%%` put in."""
+    found = []
+    for pattern in patterns:
+        if pattern == "none":
+            continue
+        path = pattern.replace("%%", "\0").replace("%h", home).replace("%u", user).replace("\0", "%")
+        found.append(path if path.startswith("/") else "{}/{}".format(home.rstrip("/"), path))
+    return sorted(set(found))

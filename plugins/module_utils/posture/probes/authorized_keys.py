@@ -15,6 +15,7 @@ from ansible_collections.rampart.fleet.plugins.module_utils.posture.errors impor
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.host import FileStat, Host
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.probes.sshd_effective import effective
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.registry import Params, probe
+from ansible_collections.rampart.fleet.plugins.module_utils.sshd.effective import key_files
 
 _FIXED_BITS = {
     "ssh-ed25519": 256,
@@ -122,14 +123,7 @@ def _of_file(host: Host, user: str, uid: int, path: str, status: FileStat, text:
 
 
 def _files(host: Host, user: str, home: str) -> list[str]:
-    patterns = effective(host, {"user": user}).get("authorizedkeysfile", [])
-    found = []
-    for pattern in patterns:
-        if pattern == "none":
-            continue
-        path = pattern.replace("%%", "\0").replace("%h", home).replace("%u", user).replace("\0", "%")
-        found.append(path if path.startswith("/") else "{}/{}".format(home.rstrip("/"), path))
-    return sorted(set(found))
+    return key_files(effective(host, {"user": user}).get("authorizedkeysfile", []), user, home)
 
 
 def _accounts(host: Host) -> list[tuple[str, int, str]]:
