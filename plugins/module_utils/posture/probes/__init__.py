@@ -10,6 +10,7 @@ from ansible_collections.rampart.fleet.plugins.module_utils.posture.probes impor
     audit_rules,
     authorized_keys,
     coredump,
+    identity,
     journald,
     logging,
     login_defs,

@@ -1,0 +1,151 @@
+# Copyright: the Rampart authors
+# SPDX-License-Identifier: Apache-2.0
+"""Action of rampart.fleet.posture: the controller chooses what to measure and judges what the host answers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+from ansible_collections.rampart.fleet.plugins.module_utils.posture.measure import Request
+from ansible_collections.rampart.fleet.plugins.module_utils.posture.model import SEVERITIES, Observation, Result
+from ansible_collections.rampart.fleet.plugins.plugin_utils.posture import assessment, catalogue, waivers
+from ansible_collections.rampart.fleet.plugins.plugin_utils.posture.catalogue_cache import default_cache
+from ansible_collections.rampart.fleet.plugins.plugin_utils.posture.collection import collection_version
+from ansible_collections.rampart.fleet.plugins.plugin_utils.role_specs import collection_root
+
+_MODES = ("inference", "training", "idle", "quarantine")
+_SHOWN_FAILURES = 20
+_NO_PYTHON = re.compile(
+    r"interpreter .*not found|python[0-9.]*['\"]?:? (command )?not found|No such file.*python", re.I | re.S
+)
+
+
+class ActionModule(ActionBase):
+    """Measure one host in one module call, judge here, and keep the evidence in a file."""
+
+    TRANSFERS_FILES = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Return the figures; failed when the controls, the waivers or the host cannot be used."""
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        arguments = self._arguments(task_vars or {})
+        try:
+            files = catalogue.sources(collection_root(), [Path(path) for path in arguments["catalogue_paths"]])
+            controls = catalogue.load(files, default_cache())
+            entries = controls.select(arguments["roles"], arguments["ids"], arguments["areas"])
+            known = frozenset(str(entry.control["id"]) for entry in controls.entries)
+            exceptions = waivers.load_waivers(arguments["waivers"], known)
+        except (catalogue.CatalogueError, waivers.WaiverError) as error:
+            raise AnsibleActionFail(str(error)) from None
+        if not entries:
+            raise AnsibleActionFail(f"roles {arguments['roles']} have no controls: nothing could be measured")
+        subject = self._subject(arguments, task_vars or {}, controls.sha256)
+        found = self._assess(subject, entries, exceptions, arguments["timeout_s"], task_vars or {})
+        content = assessment.document(subject, entries, found, exceptions)
+        try:
+            path = assessment.write_host_file(Path(arguments["report_dir"]), content)
+        except OSError as error:
+            raise AnsibleActionFail(f"the evidence cannot be kept under {arguments['report_dir']}: {error}") from None
+        result.update(changed=False, evidence=str(path), **_told(content["host"], found))
+        return result
+
+    def _arguments(self, task_vars: dict[str, Any]) -> dict[str, Any]:
+        _, arguments = self.validate_argument_spec(
+            {
+                "roles": {"type": "list", "elements": "str", "default": self._variable(task_vars, "rampart_roles")},
+                "mode": {"type": "str", "choices": _MODES, "default": self._variable(task_vars, "rampart_mode")},
+                "run_id": {"type": "str"},
+                "report_dir": {"type": "path", "default": "report"},
+                "waivers": {"type": "list", "elements": "path", "default": []},
+                "ids": {"type": "list", "elements": "str", "default": []},
+                "areas": {"type": "list", "elements": "str", "default": []},
+                "catalogue_paths": {
+                    "type": "list",
+                    "elements": "path",
+                    "default": self._variable(task_vars, "posture_catalogue_paths") or [],
+                },
+                "timeout_s": {"type": "float", "default": 60.0},
+            }
+        )
+        for name, variable in (("roles", "rampart_roles"), ("mode", "rampart_mode")):
+            if not arguments[name]:
+                raise AnsibleActionFail(f"{name} is not given and the host has no {variable}: set it in the inventory")
+        return dict(arguments)
+
+    def _variable(self, task_vars: dict[str, Any], name: str) -> Any:
+        return self._templar.template(task_vars[name]) if name in task_vars else None
+
+    def _subject(self, arguments: dict[str, Any], task_vars: dict[str, Any], sha256: str) -> assessment.Subject:
+        started = datetime.now(UTC)
+        return assessment.Subject(
+            name=str(task_vars["inventory_hostname"]),
+            mode=str(arguments["mode"]),
+            roles=tuple(str(role) for role in arguments["roles"]),
+            run_id=str(arguments["run_id"] or started.strftime("%Y%m%dT%H%M%SZ")),
+            started=started,
+            collection_version=collection_version(collection_root()),
+            catalogue_sha256=sha256,
+        )
+
+    def _assess(
+        self,
+        subject: assessment.Subject,
+        entries: Sequence[catalogue.Entry],
+        exceptions: Sequence[waivers.Waiver],
+        timeout_s: float,
+        task_vars: dict[str, Any],
+    ) -> assessment.Assessment:
+        answer = self._execute_module(
+            module_name="rampart.fleet.posture",
+            module_args={"probes": [_sent(one) for one in assessment.requests_for(entries)], "timeout_s": timeout_s},
+            task_vars=task_vars,
+        )
+        if answer.get("failed") or "observations" not in answer:
+            return assessment.failed(_why(answer, task_vars))
+        observations = {key: Observation.from_json(found) for key, found in answer["observations"].items()}
+        return assessment.judge(subject, entries, observations, exceptions)
+
+
+def _sent(request: Request) -> dict[str, Any]:
+    return {
+        "key": request.key,
+        "kind": request.kind,
+        "params": dict(request.params),
+        "timeout_s": request.timeout_s,
+    }
+
+
+def _why(answer: dict[str, Any], task_vars: dict[str, Any]) -> str:
+    """Return why the module left no observations, in one line."""
+    texts = [str(answer.get(key) or "") for key in ("msg", "module_stderr", "module_stdout", "exception")]
+    if _NO_PYTHON.search("\n".join(texts)):
+        interpreter = task_vars.get("ansible_python_interpreter") or "/usr/bin/python3"
+        return f"the host has no usable Python interpreter at {interpreter}: install python3 on it"
+    told = " ".join(next((text for text in texts if text), "it gave no reason").split())
+    return f"the measurement failed: {told[:500]}"
+
+
+def _told(host: dict[str, Any], found: assessment.Assessment) -> dict[str, Any]:
+    """Return the short result: events of a run carry it for each host, so the evidence stays in the file."""
+    if found.reason:
+        return {"failed": True, "msg": found.reason}
+    counted = ", ".join(f"{number} {state}" for state, number in host["counts"].items())
+    bad = [one for one in found.results if one.state in ("fail", "error", "unknown", "conflict")]
+    bad.sort(key=lambda one: SEVERITIES.index(one.severity))
+    return {
+        "score": host["score"],
+        "coverage": host["coverage"],
+        "counts": host["counts"],
+        "failures": [_line(one) for one in bad[:_SHOWN_FAILURES]],
+        "summary": f"{host['name']}: score {host['score']}, coverage {host['coverage']}, {counted}",
+    }
+
+
+def _line(result: Result) -> str:
+    return f"{result.id} {result.severity} {result.state}: {result.reason}"[:300]

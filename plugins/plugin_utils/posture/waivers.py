@@ -1,0 +1,115 @@
+# Copyright: the Rampart authors
+# SPDX-License-Identifier: Apache-2.0
+"""Written exceptions: load files of waivers, and say exactly where one cannot be meant as it is written."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import yaml
+from ansible_collections.rampart.fleet.plugins.module_utils.posture.model import Result, Waiver
+
+_WANTED = "wanted {control, hosts: [glob], owner, reason, expires: YYYY-MM-DD, ticket?}"
+_TEXTS = ("control", "owner", "reason")
+
+
+class WaiverError(Exception):
+    """Waivers that cannot be used; the message lists every problem with file, number and key."""
+
+
+@dataclass(frozen=True)
+class WaiverUse:
+    """A waiver and whether it took part on a host: a control of that name exists there, and it failed."""
+
+    waiver: Waiver
+    matched: bool
+    expired: bool
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the entry of a report."""
+        return {**self.waiver.to_json(), "matched": self.matched, "expired": self.expired}
+
+
+def load_waivers(paths: Sequence[str], known: frozenset[str]) -> list[Waiver]:
+    """Return the waivers of all files; WaiverError when any is malformed or names a control that does not exist."""
+    problems: list[str] = []
+    waivers: list[Waiver] = []
+    for path in paths:
+        for place, entry in _entries(Path(path), problems):
+            wrong = list(_problems(entry, known))
+            problems += [f"{place}: {problem}" for problem in wrong]
+            if not wrong:
+                waivers.append(_waiver(entry))
+    if problems:
+        raise WaiverError("the waivers cannot be used:\n  " + "\n  ".join(problems))
+    return waivers
+
+
+def _entries(path: Path, problems: list[str]) -> Iterator[tuple[str, Any]]:
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8")) or []
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        problems.append(f"{path}: cannot be read: {' '.join(str(error).split())}")
+        return
+    if isinstance(document, Mapping) and list(document) == ["waivers"]:
+        document = document["waivers"] or []
+    if not isinstance(document, list):
+        problems.append(f"{path}: found {type(document).__name__}, wanted a list of waivers")
+        return
+    for number, entry in enumerate(document, start=1):
+        yield f"{path}, waiver {number}", entry
+
+
+def _problems(entry: Any, known: frozenset[str]) -> Iterator[str]:
+    if not isinstance(entry, Mapping):
+        yield f"found {entry!r}, {_WANTED}"
+        return
+    for key in sorted(set(map(str, entry)) - {*_TEXTS, "hosts", "expires", "ticket"}):
+        yield f"key '{key}' is not known, {_WANTED}"
+    for key in _TEXTS:
+        if not isinstance(entry.get(key), str) or not entry[key].strip():
+            yield f"key '{key}' is {entry.get(key)!r}, wanted text"
+    hosts = entry.get("hosts")
+    if not isinstance(hosts, list) or not hosts or not all(isinstance(one, str) and one for one in hosts):
+        yield f"key 'hosts' is {hosts!r}, wanted a list of host names or patterns"
+    if _day(entry.get("expires")) is None:
+        yield f"key 'expires' is {entry.get('expires')!r}, wanted a day such as 2027-01-31"
+    control = entry.get("control")
+    if isinstance(control, str) and control.strip() and control not in known:
+        yield f"key 'control' is '{control}', and no control has that id"
+
+
+def _day(value: Any) -> date | None:
+    try:
+        return value if type(value) is date else date.fromisoformat(str(value))
+    except ValueError:
+        return None
+
+
+def _waiver(entry: Mapping[str, Any]) -> Waiver:
+    day = _day(entry["expires"])
+    assert day is not None
+    told = {**entry, "expires": day.isoformat()}
+    digest = hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()
+    ticket = entry.get("ticket")
+    return Waiver(
+        id=f"W-{digest[:12]}",
+        control=entry["control"],
+        hosts=tuple(entry["hosts"]),
+        owner=entry["owner"],
+        reason=entry["reason"],
+        expires=day,
+        ticket=None if ticket is None else str(ticket),
+    )
+
+
+def uses(waivers: Sequence[Waiver], results: Sequence[Result], host: str, today: date) -> list[WaiverUse]:
+    """Return every waiver with what became of it on this host; one that took part nowhere can be deleted."""
+    applied = {result.waiver for result in results if result.waiver}
+    return [WaiverUse(waiver, waiver.id in applied, waiver.expired(today)) for waiver in waivers]
