@@ -1,0 +1,36 @@
+# Copyright: the Rampart authors
+# SPDX-License-Identifier: Apache-2.0
+"""What is logged is kept, and readable for administrators only."""
+
+from __future__ import annotations
+
+import uuid
+
+from testinfra.host import Host
+
+
+def test_a_record_survives_a_restart_of_the_journal_and_is_on_disk(host: Host) -> None:
+    mark = f"molecule-{uuid.uuid4()}"
+    host.check_output(f"logger {mark}")
+    host.check_output("journalctl --sync")
+    host.check_output("systemctl restart systemd-journald")
+    assert mark in host.check_output(f"journalctl --directory=/var/log/journal --grep={mark} --output=cat")
+
+
+def test_nobody_else_reads_the_journal(host: Host) -> None:
+    machine = host.check_output("cat /etc/machine-id")
+    assert host.file(f"/var/log/journal/{machine}").mode & 0o007 in (0, 0o005)
+    denied = host.run(f"setpriv --reuid=nobody --regid=nogroup --clear-groups cat /var/log/journal/{machine}/system.journal")
+    assert denied.rc != 0
+    assert "Permission denied" in denied.stderr
+
+
+def test_failed_logins_are_for_administrators(host: Host) -> None:
+    for path in ("/var/log/btmp", "/var/log/auth.log", "/var/log/syslog"):
+        if host.file(path).exists:
+            assert host.file(path).mode & 0o007 == 0, path
+
+
+def test_a_container_leaves_the_kernels_audit_system_alone(host: Host) -> None:
+    assert host.check_output("systemd-detect-virt --container") == "systemd-nspawn"
+    assert not host.package("auditd").is_installed
