@@ -102,10 +102,9 @@ def _base(machine: Machine) -> list[str]:
 
 
 def _sandbox(machine: Machine) -> str:
-    """QEMU's own seccomp filter; only reading a snapshot needs a child process."""
-    return (
-        f"on,obsolete=deny,elevateprivileges=deny,spawn={'allow' if machine.incoming else 'deny'},resourcecontrol=deny"
-    )
+    """QEMU's own seccomp filter; only snapshots need a child process, which reads or writes their file."""
+    spawn = "allow" if machine.incoming or machine.migrates else "deny"
+    return f"on,obsolete=deny,elevateprivileges=deny,spawn={spawn},resourcecontrol=deny"
 
 
 def _boot(machine: Machine) -> list[str]:

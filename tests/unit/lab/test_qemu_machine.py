@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from pathlib import Path
 
 from rampart.lab import plan, qemu_image, topology
@@ -26,7 +27,7 @@ def _machine(lab: LabPlan, host: HostPlan | None = None, accel: str = "tcg") -> 
 
 
 def _values(words: list[str], option: str) -> list[str]:
-    return [value for word, value in zip(words, words[1:], strict=False) if word == option]
+    return [value for word, value in itertools.pairwise(words) if word == option]
 
 
 def _devices(words: list[str], driver: str) -> list[dict[str, str]]:

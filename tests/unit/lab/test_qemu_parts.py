@@ -231,7 +231,8 @@ def test_sockets_in_a_folder_that_others_may_enter_are_refused(tmp_path: Path) -
 
 
 def test_the_forwarded_port_is_read_from_the_monitor() -> None:
-    text = "Hub -1 (n):\r\n  Protocol[State]  FD\r\n  TCP[HOST_FORWARD]   8       127.0.0.1 38905     198.18.5.10    22     0     0\r\n"
+    line = "TCP[HOST_FORWARD]   8       127.0.0.1 38905     198.18.5.10    22     0     0"
+    text = f"Hub -1 (n):\r\n  Protocol[State]  FD\r\n  {line}\r\n"
     assert parse_forward(text) == 38905
     with pytest.raises(LabError, match="forwards no port"):
         parse_forward("Hub -1 (n):\r\n")
