@@ -88,7 +88,8 @@ def headline(report: Json) -> str:
     if gating:
         controls, on = len({f.id for f in gating}), len({f.host for f in gating})
         verb = "fails" if controls == 1 else "fail"
-        parts.append(f"{plural(controls, 'control')} {verb} on {on} of {plural(len(hosts), 'host')}")
+        what = f"{plural(controls, 'control')} at {verdict['fail_on']} or above {verb}"
+        parts.append(f"{what} on {on} of {plural(len(hosts), 'host')}")
     if verdict["state"] != "pass" and (rest := _undecided(report)):
         parts.append(rest)
     if parts:

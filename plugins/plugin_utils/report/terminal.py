@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,6 +40,10 @@ class Screen:
 
     def rule(self) -> str:
         return ("─" if self.unicode else "-") * self.columns
+
+    def wrap(self, text: str) -> list[str]:
+        """Break ``text`` into lines that fit."""
+        return [self.fit(line) for line in textwrap.wrap(text, self.columns, subsequent_indent="  ")]
 
     def fit(self, text: str) -> str:
         """Cut ``text`` to the width, and to ASCII where nothing else can be shown."""
@@ -125,7 +130,7 @@ def render(report: Json, screen: Screen) -> list[Line]:
         Line(screen.rule()),
         *_Table(report["hosts"], screen).lines(),
         Line(screen.rule()),
-        Line(screen.fit(f"{WORDS[verdict['state']].upper()} ({score}): {headline(report)}"), tone),
+        *(Line(text, tone) for text in screen.wrap(f"{WORDS[verdict['state']].upper()} ({score}): {headline(report)}")),
         *(Line(screen.fit(text)) for text in _changes(report)),
     ]
 
