@@ -29,7 +29,12 @@ Compatible flags: SEALED
 Incompatible flags: COMPRESSED-ZSTD KEYED-HASH
 Disk usage: 16.0M
 """
-USAGE = {"JOURNAL_PATH": "/var/log/journal/0a1b", "LIMIT": "2147483648", "DISK_KEEP_FREE": "1073741824"}
+USAGE = {
+    "JOURNAL_PATH": "/var/log/journal/0a1b",
+    "MAX_USE": "2147483648",
+    "LIMIT": "1048576",
+    "DISK_KEEP_FREE": "1073741824",
+}
 SOCKETS = """\
 tcp ESTAB 0 0 198.18.0.2:41000 198.18.0.9:514 users:(("rsyslogd",pid=9,fd=5))
 tcp ESTAB 0 0 198.18.0.2:41002 198.18.0.9:443 users:(("curl",pid=10,fd=5))
@@ -82,6 +87,7 @@ def test_a_journal_on_disk_with_its_limits() -> None:
     assert value["compressed"] is True
     assert value["sealing_key"] is True
     assert value["limits"]["max_use"] == 2147483648
+    assert value["limits"]["limit"] == 1048576
     assert value["limits"]["keep_free"] == 1073741824
     assert value["disk_use"] == 24 * 1024 * 1024
 

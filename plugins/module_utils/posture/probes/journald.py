@@ -22,7 +22,8 @@ def journald(host: Host, params: Params) -> dict[str, Any]:
 
     {persistent: bool (the running journald holds a file below /var/log/journal open), open_files: [paths],
      sealing_key: bool (this machine has an FSS key), sealed, compressed: bool (of the system journal that is written),
-     limits: {max_use, keep_free, rate_burst: bytes or null}, disk_use: bytes}. Absent when journald does not run.
+     limits: {max_use, limit (max_use or less, as the disk allows), keep_free, disk_available: bytes or null},
+     disk_use: bytes}. Absent when journald does not run.
     """
     open_files = _open_files(host, _main_pid(host))
     header = parse_header(host.run(["journalctl", "--header"]).require_ok().stdout)
@@ -92,7 +93,7 @@ def _limits(host: Host) -> dict[str, Any]:
     entries = [_entry(line) for line in answer.stdout.splitlines() if line.strip()]
     said = [entry for entry in entries if str(entry.get("JOURNAL_PATH", "")).startswith(_PERSISTENT)]
     last = said[-1] if said else {}
-    names = {"max_use": "LIMIT", "keep_free": "DISK_KEEP_FREE", "disk_available": "DISK_AVAILABLE"}
+    names = {"max_use": "MAX_USE", "limit": "LIMIT", "keep_free": "DISK_KEEP_FREE", "disk_available": "DISK_AVAILABLE"}
     return {name: _bytes(last.get(field)) for name, field in names.items()}
 
 
