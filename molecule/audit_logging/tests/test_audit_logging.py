@@ -20,7 +20,8 @@ def test_a_record_survives_a_restart_of_the_journal_and_is_on_disk(host: Host) -
 def test_nobody_else_reads_the_journal(host: Host) -> None:
     machine = host.check_output("cat /etc/machine-id")
     assert host.file(f"/var/log/journal/{machine}").mode & 0o007 in (0, 0o005)
-    denied = host.run(f"setpriv --reuid=nobody --regid=nogroup --clear-groups cat /var/log/journal/{machine}/system.journal")
+    nobody = "setpriv --reuid=nobody --regid=nogroup --clear-groups"
+    denied = host.run(f"{nobody} cat /var/log/journal/{machine}/system.journal")
     assert denied.rc != 0
     assert "Permission denied" in denied.stderr
 
