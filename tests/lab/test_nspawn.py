@@ -1,6 +1,6 @@
 # Copyright: the Rampart authors
 # SPDX-License-Identifier: Apache-2.0
-"""Real containers: they boot, are themselves, reach each other and nothing else, break, heal, and leave nothing behind."""
+"""Real containers: they boot, are themselves, reach each other only, break, heal, and leave nothing behind."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # Copyright: the Rampart authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a lab leaves on the machine, found without its journal: by the paths and names it uses, in the kernel's own lists."""
+"""What a lab leaves on the machine, found without its journal: by its paths and names in the kernel's own lists."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 @dataclass
 class Traces:
-    """Processes by pid, network namespaces by inode, and lines of mounts, loop devices and cgroups that name the lab."""
+    """Processes by pid, network namespaces by inode, and the mounts, loop devices and cgroups that name the lab."""
 
     processes: set[int] = field(default_factory=set)
     namespaces: set[str] = field(default_factory=set)
@@ -24,12 +24,13 @@ class Traces:
 
 
 def of_lab(folder: Path, name: str, namespaces: set[str] | None = None) -> Traces:
-    """What there is of the lab in `folder`; `namespaces` are known from before, and looked for in every process."""
+    """What there is of the lab in `folder`; `namespaces` known from before are looked for in every process."""
     found = Traces()
     own = _link(Path("/proc/self/ns/net"))
     for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
             command = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            command += (process / "environ").read_bytes().decode(errors="replace")
             groups = (process / "cgroup").read_text(encoding="utf-8")
             mounts = (process / "mountinfo").read_text(encoding="utf-8")
             net = _link(process / "ns/net")

@@ -18,14 +18,13 @@ from rampart.lab.driver import Recipe
 from rampart.lab.errors import LabError
 from rampart.lab.plan import RELEASES
 from rampart.lab.state import locked
-from rampart.lab.tools import require
+from rampart.lab.tools import bound, require
 
 VERSION = 1  # raise it whenever COMMON_HOOKS or build() change what comes out
 USER = "ops"
 USER_ID = 1000
 APT_SOURCE = "deb [trusted=yes] file:/srv/rampart-apt ./"
 _BUILD_S = 1800
-_BOUND = ("setpriv", "--pdeathsig", "TERM", "--", "timeout", "--foreground", "--kill-after=10")
 # What debian-installer leaves on a server without any task chosen, less documentation and hardware support.
 COMMON_PACKAGES = (
     "adduser", "apt-utils", "bash-completion", "ca-certificates", "cron", "dbus", "e2fsprogs", "fdisk", "gpgv",
@@ -110,7 +109,7 @@ def run_logged(
     with log.open("w", encoding="utf-8") as sink:
         process = subprocess.Popen(
             # Whatever ends this process, the builder ends too, and unmounts what it mounted.
-            [*_BOUND, str(seconds), *argv],
+            [*bound("TERM"), "timeout", "--foreground", "--kill-after=10", str(seconds), *argv],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -20,6 +20,7 @@ from rampart.lab.driver import Context, Driver
 from rampart.lab.errors import LabError
 from rampart.lab.plan import HostPlan, LabPlan, make
 from rampart.lab.state import LabFolder, Paths, write_atomic
+from rampart.lab.tools import bound
 
 _SSH_READY_S = {"nspawn": 60.0, "qemu": 420.0}  # an emulated machine took over 120 s to boot with the cores busy
 
@@ -86,7 +87,7 @@ class Lab:
     ) -> subprocess.CompletedProcess[bytes]:
         """Run a command on a host (as root by default) and return what it said; its exit code is not judged."""
         return subprocess.run(
-            self.ssh_argv(host, argv, root=root),
+            [*bound(), *self.ssh_argv(host, argv, root=root)],
             input=stdin,
             stdin=subprocess.DEVNULL if stdin is None else None,
             capture_output=True,

@@ -12,9 +12,11 @@ import array
 import ctypes
 import json
 import os
+import signal
 import socket
 import sys
 
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
 CLONE_NEWNET = 0x40000000  # linux/sched.h
 CONNECT_S = 10.0
 
@@ -25,6 +27,7 @@ def main(argv: list[str]) -> None:
     if namespace is None:
         sys.exit(f"the lab's network is gone ({holder}); run: rampart lab up")
     libc = ctypes.CDLL(None, use_errno=True)  # os.setns came with Python 3.12
+    libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # no ssh, no need to go on trying
     if libc.setns(namespace, CLONE_NEWNET) != 0:
         sys.exit(f"setns: {os.strerror(ctypes.get_errno())}; only root can reach the lab's hosts")
     try:

@@ -83,6 +83,7 @@ def spawn(
             stdout=subprocess.PIPE,
             stderr=sink,
             start_new_session=True,
+            env={**os.environ, "RAMPART_LAB_LOG": str(log)},  # says in /proc/PID/environ whose process it is
             cwd="/",
         )
     assert child.stdin is not None and child.stdout is not None

@@ -33,11 +33,17 @@ def tool(name: str) -> str:
     return shutil.which(name, path=SEARCH) or name
 
 
+def bound(signal_name: str = "KILL") -> list[str]:
+    """A prefix that ends a command when the thread that started it ends, even by kill -9; empty without util-linux."""
+    setpriv = shutil.which("setpriv", path=SEARCH)
+    return [setpriv, "--pdeathsig", signal_name, "--"] if setpriv else []
+
+
 def run(argv: Sequence[str], seconds: float = 60.0, stdin: bytes | None = None) -> str:
     """Run a program and return its output; LabError holds the command and what it said."""
     try:
         done = subprocess.run(
-            list(argv),
+            [*bound(), *argv],
             input=stdin,
             stdin=subprocess.DEVNULL if stdin is None else None,
             capture_output=True,

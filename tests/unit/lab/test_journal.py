@@ -1,6 +1,6 @@
 # Copyright: the Rampart authors
 # SPDX-License-Identifier: Apache-2.0
-"""The journal undoes what it recorded, in reverse; it survives a cut-off line, and ends no process it did not record."""
+"""The journal undoes what it recorded, survives a cut-off line, and ends no process that it did not record."""
 
 from __future__ import annotations
 
