@@ -36,7 +36,7 @@ function svg(tag, attrs, ...kids) {
   for (const [key, value] of Object.entries(attrs || {})) node.setAttribute(key, String(value));
   return append(node, kids);
 }
-const say = (value) => (value === undefined || value === null ? "–" : typeof value === "string" ? value : JSON.stringify(value));
+const say = (value) => (value === undefined || value === null || value === "" ? "–" : typeof value === "string" ? value : JSON.stringify(value));
 const count = (n, noun) => `${n.toLocaleString("en")} ${noun}${n === 1 ? "" : "s"}`;
 const pct = (value) => (value === null || value === undefined ? "–" : (value === 100 ? "100" : value.toFixed(1)));
 const rank = (severity) => SEVERITIES.indexOf(severity);

@@ -9,7 +9,8 @@ function ring(value, label, size, tone) {
   drawing.append(text);
   return drawing;
 }
-const tone = (value) => (value === null || value === undefined ? "none" : value >= 95 ? "good" : value >= 80 ? "fair" : "poor");
+/** A high score of little coverage is not good news: it is coloured as fair at best. */
+const tone = ({ score, coverage }) => (score === null ? "none" : score >= 95 && coverage >= 80 ? "good" : score >= 80 ? "fair" : "poor");
 
 function sparkline() {
   const trend = REPORT.trend || [];
@@ -42,7 +43,7 @@ function overview() {
   const { verdict } = REPORT;
   const measured = REPORT.hosts.filter((host) => host.state === "measured").length;
   append($("gauges"), [
-    el("div", { class: "gauge" }, ring(verdict.score, "Score", "large", tone(verdict.score)), el("b", {}, "Score"), el("span", { class: "muted" }, "weighted by severity")),
+    el("div", { class: "gauge" }, ring(verdict.score, "Score", "large", tone(verdict)), el("b", {}, "Score"), el("span", { class: "muted" }, "weighted by severity")),
     el("div", { class: "gauge" }, ring(verdict.coverage, "Coverage", "large", "cover"), el("b", {}, "Coverage"), el("span", { class: "muted" }, `${measured} of ${count(REPORT.hosts.length, "host")} measured`)),
     sparkline(),
   ]);
@@ -74,7 +75,7 @@ function hostCard(host) {
   return el("button", { type: "button", class: `card host ${host.state}`, onclick: () => focusOn({ host: host.name, tab: host.state === "measured" ? "all" : "gaps" }), "aria-label": `Show the results of ${host.name}` },
     el("span", { class: "host-head" },
       el("span", { class: "host-name" }, el("strong", {}, host.name), el("span", { class: "mode" }, host.state === "measured" ? `${host.mode || "no mode"} · ${pct(host.coverage)} % cover` : host.state)),
-      host.state === "measured" ? ring(host.score, "Score", "small", tone(host.score)) : el("span", { class: "lost", "aria-hidden": "true" }, "!")),
+      host.state === "measured" ? ring(host.score, "Score", "small", tone(host)) : el("span", { class: "lost", "aria-hidden": "true" }, "!")),
     body);
 }
 

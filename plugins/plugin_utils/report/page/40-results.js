@@ -18,8 +18,9 @@ function findingCard([id, rows]) {
     alike.map((same) => el("div", { class: "seen" },
       el("p", { class: "on" }, UNDECIDED.includes(same[0].result.state) && stateTag(same[0].result.state), same.map(hostLink)),
       el("dl", { class: "pair" },
-        el("dt", {}, "found"), el("dd", { class: "found" }, say(same[0].result.observed)),
-        el("dt", {}, "wanted"), el("dd", {}, say(same[0].result.expected)),
+        (same[0].result.observed || same[0].result.expected || !same[0].result.reason) && [
+          el("dt", {}, "found"), el("dd", { class: "found" }, say(same[0].result.observed)),
+          el("dt", {}, "wanted"), el("dd", {}, say(same[0].result.expected))],
         same[0].result.reason && [el("dt", {}, "why"), el("dd", { class: "why" }, same[0].result.reason)]))),
     control.remedy && nextStep(control.remedy));
 }

@@ -9,7 +9,7 @@ function observation(key, host) {
     el("h4", {}, el("code", {}, key), el("span", { class: `obs-status ${seen.status}` }, seen.status), seen.ms !== undefined && seen.ms !== null && el("span", { class: "muted" }, `${seen.ms} ms`)),
     seen.source && el("p", { class: "source" }, "measured by ", el("code", {}, seen.source)),
     seen.reason && el("p", {}, seen.reason),
-    value !== undefined && el("pre", { tabindex: "0" }, value));
+    value !== undefined && (seen.status === "ok" || seen.value) && el("pre", { tabindex: "0" }, value));
 }
 
 function waiverOf(result) {
