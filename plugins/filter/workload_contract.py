@@ -15,7 +15,7 @@ from ansible_collections.rampart.fleet.plugins.module_utils.workload.conflicts i
 def workload_contract(
     desired: Mapping[str, Any], workload: Mapping[str, Any], mode: str, accepted: Sequence[str] = ()
 ) -> dict[str, Any]:
-    """Return `{settings: {name: value}, conflicts: [...]}`; see the filter's documentation."""
+    """Return `{settings: {name: value}, conflicts: [...], notes: [...]}`; see the filter's documentation."""
     for name, value in (("input", desired), ("workload", workload)):
         if not isinstance(value, Mapping):
             raise AnsibleFilterError(f"workload_contract: the {name} is {value!r}, wanted a dictionary")
@@ -23,7 +23,7 @@ def workload_contract(
         resolved = resolve(CONFLICTS, desired, workload, mode, accepted)
     except ContractError as error:
         raise AnsibleFilterError(f"workload_contract: {error}") from error
-    return {"settings": resolved.settings, "conflicts": resolved.conflicts}
+    return {"settings": resolved.settings, "conflicts": resolved.conflicts, "notes": resolved.notes}
 
 
 class FilterModule:

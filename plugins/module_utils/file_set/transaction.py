@@ -85,8 +85,9 @@ class Transaction:
             missing.append(parent)
             parent = parent.parent
         for folder in reversed(missing):
-            folder.mkdir(mode=0o755)
+            folder.mkdir()
             self._undo.append(folder.rmdir)
+            folder.chmod(0o755)  # whatever the umask
 
     def _commit(self, action: Action) -> None:
         path = action.spec.path

@@ -1,6 +1,6 @@
 # Copyright: the Rampart authors
 # SPDX-License-Identifier: Apache-2.0
-"""The conflicts between hardening and GPU workloads, as data. A new row needs evidence: an issue, a document, an RFC."""
+"""The conflicts between hardening and GPU workloads, as data. A new row needs evidence."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ CONFLICTS = (
     Conflict(
         id="modules-latch",
         settings=("kernel.modules_disabled",),
-        breaks="modules that are not loaded yet stay out until the next boot: nvidia_uvm, nvidia_peermem, rdma_ucm, nft",
+        breaks="modules that are not loaded yet stay out until the next boot: nvidia_uvm, nvidia_peermem, rdma_ucm",
         evidence=("https://docs.kernel.org/admin-guide/sysctl/kernel.html#modules-disabled",),
         values=_modes(0, KEEP, 0, KEEP),
         advice="only as the last step after every module of the workload is loaded; it cannot be taken back",

@@ -53,10 +53,12 @@ class Conflict:
 
 @dataclass
 class Resolved:
-    """The settings to use; the conflicts that applied as `{id, setting, wanted, used, breaks, advice, evidence}`."""
+    """The settings to use; the conflicts that applied as `{id, setting, wanted, used, breaks, advice, evidence}`; and the
+    notes `{id, setting, advice}` of those whose setting stays under a condition."""
 
     settings: dict[str, Any]
     conflicts: list[dict[str, Any]] = field(default_factory=list)
+    notes: list[dict[str, str]] = field(default_factory=list)
 
 
 def resolve(
@@ -99,6 +101,8 @@ def _settle(resolved: Resolved, conflict: Conflict, name: str, mode: str) -> Non
     if name not in resolved.settings and not conflict.adds:
         return
     wanted, used = resolved.settings.get(name), conflict.values[mode]
+    if used is KEEP and wanted:
+        resolved.notes.append({"id": conflict.id, "setting": name, "advice": conflict.advice})
     if used is KEEP or wanted == used:
         return
     resolved.settings[name] = used

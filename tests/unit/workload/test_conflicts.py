@@ -88,9 +88,16 @@ def test_a_kept_value_stays() -> None:
     }
 
 
+def test_what_stays_under_a_condition_is_noted() -> None:
+    result = workload_contract({"mount.tmp.noexec": True}, GPU_HOST, "inference")
+    assert result["settings"]["mount.tmp.noexec"] is True
+    (note,) = result["notes"]
+    assert note["id"] == "noexec-tmp-jit" and "TRITON_CACHE_DIR" in note["advice"]
+
+
 def test_a_site_can_take_a_conflict_upon_itself() -> None:
     result = workload_contract({"kernel.yama.ptrace_scope": 0}, NOTHING, "training", ["cma-ptrace"])
-    assert result == {"settings": {"kernel.yama.ptrace_scope": 0}, "conflicts": []}
+    assert result == {"settings": {"kernel.yama.ptrace_scope": 0}, "conflicts": [], "notes": []}
 
 
 def test_the_input_is_left_alone() -> None:

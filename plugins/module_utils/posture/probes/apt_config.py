@@ -20,8 +20,8 @@ _FALSE = ("no", "false", "without", "off", "disable", "0")
 def apt_config(host: Host, params: Params) -> dict[str, Any]:
     """Return the settings by their whole name in lower case, such as `apt::install-recommends`; lists as lists.
 
-    Words that apt takes for a boolean (yes, true, on, 1, ...) are true and false; other numbers stay text. The name of a list has
-    no `::` at its end. Absent when there is no apt.
+    Words that apt takes for a boolean (yes, true, on, 1, ...) are true and false; other numbers stay text. The name of
+    a list has no `::` at its end. Absent when there is no apt.
     """
     try:
         dump = host.run(["apt-config", "dump"]).require_ok().stdout

@@ -16,8 +16,8 @@ from ansible_collections.rampart.fleet.plugins.module_utils.posture.registry imp
 def coredump(host: Host, params: Params) -> dict[str, Any]:
     """Return {pattern, handler: systemd-coredump, pipe or file, config: {name: text}, session_soft, session_hard}.
 
-    `config` is systemd-coredump's, all drop-ins merged, lower-case names, and empty when it is not installed. The limits
-    are those of a new login session: 0, unlimited, or a number of ulimit's blocks as text.
+    `config` is systemd-coredump's, all drop-ins merged, lower-case names, and empty when it is not installed. The
+    limits are those of a new login session: 0, unlimited, or a number of ulimit's blocks as text.
     """
     pattern = host.read_text("/proc/sys/kernel/core_pattern").strip()
     soft, hard = session(host)[1:]

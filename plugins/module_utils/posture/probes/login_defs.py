@@ -19,9 +19,9 @@ def login_defs(host: Host, params: Params) -> dict[str, Any]:
     """
     settings: dict[str, Any] = {}
     for line in host.read_text("/etc/login.defs").splitlines():
-        name, _, value = line.partition("#")[0].strip().partition(" " if "\t" not in line else "\t")
-        if name:
-            settings[name] = _value(value.strip().strip('"'))
+        words = line.partition("#")[0].split(None, 1)
+        if words:
+            settings[words[0]] = _value(words[1].strip().strip('"') if len(words) > 1 else "")
     return settings
 
 

@@ -1,6 +1,6 @@
 # Copyright: the Rampart authors
 # SPDX-License-Identifier: Apache-2.0
-"""What PAM demands of a new password and does after wrong ones: the module's place in the stack and all its settings."""
+"""What PAM demands of a new password and does after wrong ones: a module's place in the stack and its settings."""
 
 from __future__ import annotations
 
