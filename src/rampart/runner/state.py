@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 OUTCOMES = {
@@ -42,6 +42,7 @@ class Failure:
     path: str
     text: str
     unreachable: bool = False
+    rescued: bool = False
 
 
 @dataclass
@@ -74,9 +75,9 @@ class RunState:
             self.errors.append(str(event["stdout"]))
 
     def _settle(self, stats: Mapping[str, Any]) -> None:
-        """Drop what a rescue made good: the final statistics count no failure for that host."""
+        """Mark what a rescue took over: the final statistics count no failure for that host."""
         broken = {*(stats.get("failures") or {}), *(stats.get("dark") or {})}
-        self.failures = [each for each in self.failures if each.host in broken]
+        self.failures = [replace(each, rescued=each.host not in broken) for each in self.failures]
 
     def totals(self, host: str) -> Cell:
         """The sum of a host's cells."""

@@ -23,7 +23,9 @@ def print_summary(result: PlayResult, console: Console) -> None:
     for failure in state.failures:
         groups.setdefault((failure.task, failure.text), []).append(failure)
     for (task, text), failures in groups.items():
-        if failures[0].action in VERDICT_ACTIONS and result.verdict is not None:
+        verdict_itself = failures[0].action in VERDICT_ACTIONS and result.verdict is not None
+        made_good = all(failure.rescued for failure in failures) and result.exit_code == 0
+        if verdict_itself or made_good:
             continue
         hosts = ", ".join(failure.host for failure in failures)
         what = "could not be reached" if failures[0].unreachable else f"failed: {task}"

@@ -49,8 +49,8 @@ class Verdict:
 
 
 def broken_tasks(state: RunState) -> bool:
-    """Whether anything failed that is not the verdict itself."""
-    return any(failure.action not in VERDICT_ACTIONS for failure in state.failures)
+    """Whether anything failed that is neither the verdict itself nor taken over by the playbook's own rescue."""
+    return any(failure.action not in VERDICT_ACTIONS and not failure.rescued for failure in state.failures)
 
 
 def exit_code(status: str, rc: int, state: RunState, verdict: Verdict | None, expect: Expect) -> int:

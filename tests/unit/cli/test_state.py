@@ -60,12 +60,12 @@ def test_a_failure_is_kept_whole_and_an_ignored_one_is_none() -> None:
     assert state.failures[0].action == "rampart.fleet.nft_table"
 
 
-def test_what_a_rescue_made_good_is_no_failure_at_the_end() -> None:
+def test_what_a_rescue_took_over_is_kept_and_marked() -> None:
     failed = event("runner_on_failed", res={"msg": "x"})
     stats = {"event": "playbook_on_stats", "event_data": {"failures": {}, "dark": {}, "rescued": {"gpu1": 1}}}
-    assert fold(failed, stats).failures == []
+    assert [each.rescued for each in fold(failed, stats).failures] == [True]
     stats["event_data"] = {"failures": {"gpu1": 1}, "dark": {}}
-    assert len(fold(failed, stats).failures) == 1
+    assert [each.rescued for each in fold(failed, stats).failures] == [False]
 
 
 def test_an_error_before_any_play_is_kept() -> None:

@@ -38,6 +38,12 @@ def test_any_other_failure_is_undecided_however_good_the_verdict(expect: Expect)
     assert exit_code("failed", 2, state("ansible.builtin.command"), verdict(0), expect) == 2
 
 
+def test_a_failure_that_the_playbook_took_over_leaves_the_decision_to_the_verdict() -> None:
+    rescued = RunState(failures=[Failure("h", "s", "t", "ansible.builtin.command", "p", "x", rescued=True)])
+    assert exit_code("failed", 2, rescued, verdict(2), Expect.VERDICT) == 2
+    assert exit_code("failed", 2, rescued, verdict(1), Expect.VERDICT) == 1
+
+
 def test_an_interrupted_run_is_undecided() -> None:
     assert exit_code("canceled", 0, state(), verdict(0), Expect.VERDICT) == 2
 

@@ -85,5 +85,11 @@ def test_the_verdict_task_is_not_shown_as_a_failure_beside_the_verdict() -> None
     assert "verdict fail, score 75.0: 3 fail, 9 pass" in shown
 
 
+def test_a_rescued_failure_is_still_read_when_the_run_was_not_good() -> None:
+    failures = [Failure("gpu1", "s", "Inventory", "x", "p", "unknown role firewal", rescued=True)]
+    verdict = Verdict("undecided", 2, {}, Path("/r"))
+    assert "unknown role firewal" in summary(RunState(failures=failures), verdict)
+
+
 def test_an_interrupted_run_says_what_to_do() -> None:
     assert "run the same command again" in summary(RunState(), None, "canceled")
