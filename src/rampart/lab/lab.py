@@ -136,7 +136,8 @@ class Lab:
             if asked == (present.driver, present.release):
                 self.say(f"driver {present.driver}: as before")
                 return present
-        loaded = topologies.load(name or "demo")
+        same = present.topology if present is not None and present.topology in topologies.shipped_names() else "demo"
+        loaded = topologies.load(name or same)
         chosen, why = drivers.choose(loaded, driver)
         self.say(f"driver {chosen}: {why}")
         return make(loaded, self.name, chosen, release or "12")
