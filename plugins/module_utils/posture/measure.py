@@ -42,10 +42,17 @@ def measure(
     """Return an observation for every request, by key, within `budget_s` seconds and the grace of one probe."""
     end = time.monotonic() + budget_s
     worker = _Worker()
+    stuck = {}
     for kind, params in _prefetches(requests, kinds):
-        worker = _prefetch(worker, host, kind, params, end)
+        fetched, worker = _prefetch(worker, host, kind, params, end)
+        if fetched.status == "timeout":
+            stuck[kind.name] = fetched
     observations = {}
     for request in requests:
+        if request.kind in stuck:
+            # What did not answer when asked for all at once would use up the time of the others one by one.
+            observations[request.key] = stuck[request.kind]
+            continue
         left = end - time.monotonic()
         if left <= 0:
             reason = f"the time budget of {budget_s:g} s for all probes of the host was used up before this one"
@@ -66,7 +73,9 @@ def _prefetches(
     return [(kinds[name], params) for name, params in wanted.items()]
 
 
-def _prefetch(worker: _Worker, host: Host, kind: ProbeKind, params: list[Mapping[str, Any]], end: float) -> _Worker:
+def _prefetch(
+    worker: _Worker, host: Host, kind: ProbeKind, params: list[Mapping[str, Any]], end: float
+) -> tuple[Observation, _Worker]:
     limit = min(_PREFETCH_S, end - time.monotonic())
 
     def job() -> Observation:
@@ -74,8 +83,8 @@ def _prefetch(worker: _Worker, host: Host, kind: ProbeKind, params: list[Mapping
             kind.prefetch(host.until(time.monotonic() + limit), params)
         return Observation("ok")
 
-    # What a prefetch could not get, each probe asks for again and reports under its own name.
-    return _within(worker, lambda: _guarded(job), limit)[1]
+    # What a prefetch could not get, each probe meets again and reports under its own name.
+    return _within(worker, lambda: _guarded(job), limit)
 
 
 def _one(

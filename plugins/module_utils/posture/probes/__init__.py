@@ -6,21 +6,31 @@
 from __future__ import annotations
 
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.probes import (
+    accounts,
     apt_config,
     audit_rules,
     authorized_keys,
     coredump,
+    file_search,
+    files,
     identity,
     journald,
+    kernel_module,
+    kernel_state,
+    listening_sockets,
     logging,
     login_defs,
+    mounts,
     nftables,
     open_ports,
+    package,
     pam_policy,
     pam_stack,
     sshd_effective,
     sudoers,
     sysctl,
+    systemd,
+    time_sync,
     umask,
 )
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.registry import ProbeKind, index
