@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import os
 import tarfile
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -37,6 +38,7 @@ def archive(files: Iterable[HostFile]) -> bytes:
         for file in files:
             entry = tarfile.TarInfo(file.path.lstrip("/"))
             entry.size, entry.mode, entry.uid, entry.gid = len(file.content), file.mode, file.uid, file.gid
+            entry.mtime = time.time()
             tar.addfile(entry, io.BytesIO(file.content))
     return sink.getvalue()
 

@@ -29,7 +29,7 @@ from rampart.lab.qemu_qmp import Qmp
 from rampart.lab.state import locked
 from rampart.lab.tools import run, tool
 
-VERSION = 1  # raise it whenever _take() changes what comes out
+VERSION = 2  # raise it whenever _take() changes what comes out
 _READY = "rampart-lab: golden"  # what the guest's script says on the console
 _BOOT_S = 600.0
 _QUIET_S = 4.0  # after the last unit, for what udev and the journal still do
@@ -144,9 +144,11 @@ def _await_ready(process: ProcessId, console: Path) -> None:
 
 
 def _save(socket: Path, state: Path) -> None:
-    """Stop the guest and write memory and devices to a file; then QEMU may end, and its disk belongs to that state."""
+    """Write memory and devices to a file; then the guest stands, QEMU may end, and the disk belongs to that state.
+
+    The guest is not stopped before, since it would stand again where it is continued.
+    """
     with Qmp(socket) as qmp:
-        qmp.execute("stop")
         qmp.execute("migrate-set-parameters", max_bandwidth=1 << 34)
         qmp.execute("migrate", uri=f"exec:cat >{quoted(state)}")
         end = time.monotonic() + _SAVE_S
