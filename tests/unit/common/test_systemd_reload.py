@@ -40,7 +40,10 @@ def test_a_refusal_says_what_and_what_to_do() -> None:
 def test_containers_with_a_gpu_are_found_and_services_of_the_host_are_not() -> None:
     cgroups = {1: DOCKER, 2: KUBE, 3: HOST, 4: DOCKER.replace("0123", "9999")}
     files = {1: ["/dev/nvidia0"], 2: ["/dev/nvidiactl"], 3: ["/dev/nvidia0"], 4: ["/dev/null", "/dev/nvidia-caps"]}
-    assert gpu_containers(cgroups, files) == ["cri-containerd-abcdef0123456789", "docker-0123456789abcdef0123456789abcdef"]
+    assert gpu_containers(cgroups, files) == [
+        "cri-containerd-abcdef0123456789",
+        "docker-0123456789abcdef0123456789abcdef",
+    ]
 
 
 def test_a_process_of_the_host_is_in_no_container() -> None:
