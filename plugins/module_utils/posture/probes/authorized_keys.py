@@ -28,7 +28,7 @@ _PREFIXES = ("ssh-", "ecdsa-", "sk-")
 
 @probe("authorized_keys", source="the files of AuthorizedKeysFile of every account")
 def authorized_keys(host: Host, params: Params) -> list[dict[str, Any]]:
-    """Return `{user, path, mode, owner, type, bits, comment, options, owner_ok, folder_mode}` for each key.
+    """Return `{user, path, mode, owner, type, bits, strength, comment, options, owner_ok, folder_mode}` for each key.
 
     `owner_ok` says that the file belongs to the account or to root. A line that holds no readable key has type
     `unreadable` and 0 bits.
@@ -46,7 +46,7 @@ def authorized_keys(host: Host, params: Params) -> list[dict[str, Any]]:
 
 @probe("ssh_host_keys", source="the keys that sshd -T names as HostKey")
 def ssh_host_keys(host: Host, params: Params) -> list[dict[str, Any]]:
-    """Return `{path, type, bits, mode, owner, group}` of each host key that exists; mode and owner are of the
+    """Return `{path, type, bits, strength, mode, owner, group}` of each host key that exists; mode and owner are of the
     private file."""
     result = []
     for path in effective(host, None).get("hostkey", []):
@@ -56,8 +56,17 @@ def ssh_host_keys(host: Host, params: Params) -> list[dict[str, Any]]:
             continue
         kind, bits, _ = key_of(text.strip())
         owner, group = host.user_name(status.uid), host.group_name(status.gid)
-        result.append({"path": path, "type": kind, "bits": bits, "mode": status.octal, "owner": owner, "group": group})
+        result.append({"path": path, "type": kind, "bits": bits, "strength": strength(kind, bits)})
+        result[-1].update(mode=status.octal, owner=owner, group=group)
     return result
+
+
+def strength(kind: str, bits: int) -> int:
+    """Return the security of a key in bits, from NIST SP 800-57 part 1 revision 5, table 2; 0 for what is not known."""
+    if kind in ("ssh-rsa", "ssh-dss"):
+        steps = ((15360, 256), (7680, 192), (3072, 128), (2048, 112), (1024, 80))
+        return next((level for floor, level in steps if bits >= floor), 0)
+    return bits // 2
 
 
 def key_of(line: str) -> tuple[str, int, str]:
@@ -118,7 +127,8 @@ def _of_file(host: Host, user: str, uid: int, path: str, status: FileStat, text:
         yield {
             "user": user, "path": path, "mode": status.octal, "owner": host.user_name(status.uid) or str(status.uid),
             "owner_ok": status.uid in (0, uid), "folder_mode": folder.octal,
-            "type": kind, "bits": bits, "comment": comment, "options": not line.startswith(_PREFIXES),
+            "type": kind, "bits": bits, "strength": strength(kind, bits), "comment": comment,
+            "options": not line.startswith(_PREFIXES),
         }  # fmt: skip
 
 

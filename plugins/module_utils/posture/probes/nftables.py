@@ -7,31 +7,75 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.rampart.fleet.plugins.module_utils.firewall.expressions import has, rule_text, verdict
-from ansible_collections.rampart.fleet.plugins.module_utils.firewall.ruleset import NftFormatError, Ruleset, parse
+from ansible_collections.rampart.fleet.plugins.module_utils.firewall.ruleset import (
+    NftFormatError,
+    Ruleset,
+    lines,
+    parse,
+)
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.errors import Absent, ProbeError
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.host import Host
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.registry import Params, probe
 
+_LOAD = 'nft -f - && nft -j list table inet "$1"'
+
 
 @probe("nftables", optional=("hook", "table"), source="nft -j list ruleset")
 def nftables(host: Host, params: Params) -> dict[str, Any]:
-    """Return `{base_chains: [{family, table, name, hook, prio, policy}], rules: [{family, table, chain, text,
-    verdict, limited, logged, counted, comment}], counts: {tables, chains, rules, sets}}`.
+    """Return `{base_chains: [{family, table, name, hook, prio, policy}], rules: [{family, table, chain, text, verdict,
+    limited, logged, counted, comment}], texts, logs, unlimited_logs, unlimited_echo, counts}`.
 
-    `hook` limits the answer to the base chains of a hook and the rules of those; `table` to a table by name.
+    `hook` limits the answer to the base chains of a hook and the rules of those; `table` to a table by name. `texts`
+    are those of the rules, `logs` the number that log, `unlimited_logs` and `unlimited_echo` the texts of those that
+    log, or accept echo requests, without a limit; `counts` is `{tables, chains, rules, sets}` of the whole ruleset.
     """
     ruleset = listing(host)
     chains = [body for body in ruleset.base_chains(params.get("hook")) if params.get("table") in (None, body["table"])]
-    kept = {(body["family"], body["table"], body["name"]) for body in chains}
-    rules = [rule for rule in ruleset.of("rule") if params.get("table") in (None, rule["table"])]
-    if "hook" in params:
-        rules = [rule for rule in rules if (rule["family"], rule["table"], rule["chain"]) in kept]
+    rules = [_rule(rule) for rule in _selected(ruleset, params, chains)]
     names = ("family", "table", "name", "hook", "prio", "policy")
+    echo = [rule for rule in rules if "echo-request" in rule["text"] and rule["verdict"] == "accept"]
     return {
         "base_chains": [{name: body.get(name) for name in names} for body in chains],
-        "rules": [_rule(rule) for rule in rules],
+        "rules": rules,
+        "texts": [rule["text"] for rule in rules],
+        "logs": sum(rule["logged"] for rule in rules),
+        "unlimited_logs": [rule["text"] for rule in rules if rule["logged"] and not rule["limited"]],
+        "unlimited_echo": [rule["text"] for rule in echo if not rule["limited"]],
         "counts": {kind + "s": len(ruleset.of(kind)) for kind in ("table", "chain", "rule", "set")},
     }
+
+
+@probe("nftables_persistent", required=("path", "table"), source="{path}, loaded in a network namespace of its own")
+def nftables_persistent(host: Host, params: Params) -> dict[str, Any]:
+    """Return `{differences: [text]}` between `table inet {table}` of the kernel and what the file would load at boot.
+
+    The file is loaded in a scratch network namespace, so that the kernel itself says what it means; counters,
+    handles and the elements of dynamic sets do not count. Absent when the file or the kernel's table does not exist.
+    """
+    name, text = str(params["table"]), host.read_text(str(params["path"]))
+    argv = ["unshare", "--net", "--", "sh", "-c", _LOAD, "sh", name]
+    boot = lines(parse(host.run(argv, stdin=text).require_ok().stdout))
+    now = listing(host)
+    own = Ruleset(tuple((kind, body) for kind, body in now.objects if _belongs(kind, body, name)))
+    if not own.objects:
+        raise Absent(f"the kernel has no table inet {name}")
+    kernel = lines(own)
+    missing = [f"at boot only: {line}" for line in boot if line not in kernel]
+    extra = [f"in the kernel only: {line}" for line in kernel if line not in boot]
+    moved = [] if missing or extra or boot == kernel else ["the same rules stand in another order"]
+    return {"differences": missing + extra + moved}
+
+
+def _belongs(kind: str, body: Any, table: str) -> bool:
+    return bool(body.get("family") == "inet" and body.get("name" if kind == "table" else "table") == table)
+
+
+def _selected(ruleset: Ruleset, params: Params, chains: Any) -> list[Any]:
+    rules = [rule for rule in ruleset.of("rule") if params.get("table") in (None, rule["table"])]
+    if "hook" not in params:
+        return rules
+    kept = {(body["family"], body["table"], body["name"]) for body in chains}
+    return [rule for rule in rules if (rule["family"], rule["table"], rule["chain"]) in kept]
 
 
 def listing(host: Host) -> Ruleset:
