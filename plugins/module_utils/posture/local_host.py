@@ -28,6 +28,7 @@ T = TypeVar("T")
 
 SEARCH_PATH = ("/usr/sbin", "/usr/bin", "/sbin", "/bin")
 MAX_READ_BYTES = 16 * 1024 * 1024
+_PIECE_BYTES = 64 * 1024
 _MISSING = (errno.ENOENT, errno.ENOTDIR)
 
 
@@ -197,13 +198,28 @@ def _read(real: str, path: str) -> bytes:
     def ask() -> bytes:
         # A FIFO in the place of a file must not block: O_NONBLOCK opens it at once and reads nothing.
         descriptor = os.open(real, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with os.fdopen(descriptor, "rb") as stream:
-            return stream.read(MAX_READ_BYTES + 1)
+        try:
+            return _drain(descriptor)
+        finally:
+            os.close(descriptor)
 
     content = _told(path, ask)
     if len(content) > MAX_READ_BYTES:
         raise ProbeError(f"{path} is larger than {MAX_READ_BYTES} bytes")
     return content
+
+
+def _drain(descriptor: int) -> bytes:
+    """Read to the end, or a little more than is allowed; in small pieces, because /proc/sys allocates what is asked."""
+    pieces = []
+    size = 0
+    while size <= MAX_READ_BYTES:
+        piece = os.read(descriptor, _PIECE_BYTES)
+        if not piece:
+            break
+        pieces.append(piece)
+        size += len(piece)
+    return b"".join(pieces)
 
 
 def _entries(real: str) -> list[DirEntry]:

@@ -27,8 +27,8 @@ def users(host: Host, params: Params) -> list[dict[str, Any]]:
     {name, uid, gid, group, groups: [], shell, login: has a shell to log in to, home, home_exists, home_mode,
      home_owner, password: set|locked|empty|none, hash: name of its scheme, last_change, min_days, max_days, warn_days,
      inactive_days, expire_day: numbers or null, uid_shared, name_shared}. `none` is a password that nothing matches
-    (`*`), `locked` one that begins with `!`. `only` narrows: login, people (uid from UID_MIN to UID_MAX), system (the others but
-    root), uid0. The password itself never leaves the host.
+    (`*`), `locked` one that begins with `!`. `only` narrows: login, people (uid from UID_MIN to UID_MAX),
+    system (the others but root), uid0. The password itself never leaves the host.
     """
     only = str(params.get("only", "all"))
     if only not in _ONLY:
