@@ -75,7 +75,7 @@ class Catalogue:
         strange = sorted(set(wanted) - known)
         if strange:
             raise CatalogueError(
-                f"no {what} {', '.join(strange)} in the roles of this host; it has: {', '.join(sorted(known)) or 'none'}"
+                f"no {what} {', '.join(strange)} in the host's roles; they have: {', '.join(sorted(known)) or 'none'}"
             )
 
 
