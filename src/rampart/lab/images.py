@@ -89,17 +89,16 @@ def _build_into(folder: Path, recipe: Recipe, sources: list[str], say: Callable[
 
 
 def _mmdebstrap(build: Path, recipe: Recipe, sources: list[str], say: Callable[[str], None]) -> None:
-    options = build / "apt.conf"
-    options.write_text(aptsources.apt_options(), encoding="utf-8")
     target = build / ("rootfs.tar" if recipe.output == "tar" else "rootfs")
     argv = ["mmdebstrap", f"--mode={'root' if os.geteuid() == 0 else 'unshare'}", "--variant=minbase"]
-    argv += [f"--format={recipe.output}", f"--aptopt={options}", '--aptopt=APT::Install-Recommends "false"']
+    argv += [f"--format={recipe.output}", '--aptopt=APT::Install-Recommends "false"']
+    # As words: without root, mmdebstrap reads files as a user who may not enter a private home folder.
+    argv += [f"--aptopt={line}" for line in aptsources.apt_options().splitlines()]
     argv += [f"--dpkgopt={option}" for option in _DPKG_OPTIONS]
     argv += ["--include=" + ",".join(sorted({*COMMON_PACKAGES, *recipe.packages}))]
     argv += [f"--customize-hook={hook}" for hook in (*COMMON_HOOKS, *recipe.hooks)]
     argv += [RELEASES[recipe.release], str(target), *sources]
     run_logged(argv, build / "mmdebstrap.log", say, _BUILD_S, {**os.environ, "LC_ALL": "C.UTF-8"}, "the image")
-    options.unlink()
 
 
 def run_logged(

@@ -52,7 +52,7 @@ def command(kernel: str, suite: str, build: Path, root: bool) -> list[str]:
     """mmdebstrap that keeps nothing but the module, in `build`. The apt sources' lines are to be appended."""
     return [
         *("mmdebstrap", f"--mode={'root' if root else 'unshare'}", "--variant=apt", "--format=null"),
-        *(f"--aptopt={build / 'apt.conf'}", '--aptopt=APT::Install-Recommends "false"', "--dpkgopt=force-unsafe-io"),
+        *('--aptopt=APT::Install-Recommends "false"', "--dpkgopt=force-unsafe-io"),
         *("--dpkgopt=path-exclude=/usr/share/doc/*", "--dpkgopt=path-exclude=/usr/share/man/*"),
         f"--include=make,linux-headers-{kernel}",
         '--customize-hook=mkdir "$1/dcbshim"',
@@ -70,8 +70,8 @@ def _build(kernel: str, suite: str, folder: Path, say: Callable[[str], None]) ->
         build.chmod(0o755)
         for name in _SOURCES:
             (build / name).write_bytes(_source(name))
-        (build / "apt.conf").write_text(aptsources.apt_options(), encoding="utf-8")
         argv = [*command(kernel, suite, build, os.geteuid() == 0), *aptsources.lines_for(suite)]
+        argv += [f"--aptopt={line}" for line in aptsources.apt_options().splitlines()]
         env = {**os.environ, "LC_ALL": "C.UTF-8", "PATH": SEARCH}
         run_logged(argv, build / "build.log", say, _BUILD_S, env, f"dcbshim for {kernel}")
         shutil.rmtree(folder, ignore_errors=True)

@@ -44,14 +44,14 @@ _UNITS = ("rampart-lab-seed.service", "rampart-lab-restore.service", "rampart-la
 _UNPACK_S = 900
 # $1 is the build folder. The archive's device nodes are left out: an ordinary user may not make them, devtmpfs does.
 _UNPACK = f"""set -eu; umask 022; cd "$1"; mkdir rootfs
+trap 'rm -rf rootfs rootfs.tar' EXIT
 tar --extract --file=rootfs.tar --directory=rootfs --numeric-owner --same-permissions --xattrs --xattrs-include='*' \
     --exclude='./dev/*'
 set -- rootfs/boot/vmlinuz-*; [ $# = 1 ]
 echo "${{1#rootfs/boot/vmlinuz-}}" >{RELEASE}
 cp "$1" {KERNEL}; cp rootfs/boot/initrd.img-* {INITRD}
 mke2fs -q -t ext4 -L {ROOT_LABEL} -E lazy_itable_init=0,lazy_journal_init=0,nodiscard -d rootfs {DISK} {DISK_MIB}M
-chmod 0644 {RELEASE} {KERNEL} {INITRD} {DISK}
-rm -rf rootfs rootfs.tar"""
+chmod 0644 {RELEASE} {KERNEL} {INITRD} {DISK}"""
 
 
 def recipe(plan: LabPlan) -> Recipe:
@@ -68,14 +68,12 @@ def finish(build: Path) -> None:
     """Turn rootfs.tar into disk, kernel and initrd; without root, in a user namespace that keeps the files' owners."""
     inside = ["sh", "-c", _UNPACK, "sh", str(build)]
     if os.geteuid() != 0:
-        build.chmod(0o777)  # the namespace's root is not this user
-        inside = ["mmdebstrap", "--unshare-helper", *inside]
+        # The namespace's root is this user, who may enter a private home folder; the others are subordinate ids.
+        inside = ["unshare", "--user", "--map-root-user", "--map-auto", *inside]
     try:
         run(inside, _UNPACK_S)
     except LabError as exc:
         raise LabError(f"the image's file system could not be made into a disk: {exc}") from exc
-    finally:
-        build.chmod(0o755)
 
 
 def _hooks() -> tuple[str, ...]:

@@ -34,7 +34,7 @@ def check(plan: LabPlan) -> None:
     if any(host.spec.tpm for host in plan.hosts):
         wanted["swtpm"] = "swtpm"
     if not root:
-        wanted["newuidmap"] = "uidmap"
+        wanted |= {"newuidmap": "uidmap", "unshare": "util-linux"}
     problems = [f"{item} is missing" for item in missing(wanted)]
     packages = sorted({wanted[item.split(" ")[0]] for item in missing(wanted)})
     if any(host.spec.uefi for host in plan.hosts) and not (FIRMWARE_CODE.exists() and FIRMWARE_VARS.exists()):
