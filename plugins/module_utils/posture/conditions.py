@@ -162,7 +162,7 @@ def show(label: str, value: Any) -> str:
 def _offender(element: Any, part: Any) -> str:
     if not isinstance(element, Mapping):
         return _short(element)
-    name = next((f"{element[key]}" for key in _NAMES if key in element), None)
+    name = next((str(element[key]) for key in _NAMES if element.get(key) is not None), None)
     if name is None:
         return _short(element)
     return name if part is element else f"{name} ({'absent' if part is _MISSING else _short(part)})"

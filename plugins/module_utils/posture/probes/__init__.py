@@ -32,6 +32,7 @@ from ansible_collections.rampart.fleet.plugins.module_utils.posture.probes impor
     systemd,
     time_sync,
     umask,
+    workload,
 )
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.registry import ProbeKind, index
 

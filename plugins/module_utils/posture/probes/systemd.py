@@ -100,9 +100,11 @@ def properties(host: Host, unit: str) -> dict[str, str]:
 def show_units(host: Host, units: Sequence[str]) -> dict[str, dict[str, str]]:
     """Return the properties of units by name; ProbeError when systemd does not answer for all of them."""
     argv = ["systemctl", "show", "--no-pager", "--property=" + ",".join(_PROPERTIES), "--", *units]
-    text = host.run(argv).require_ok().stdout
+    answer = host.run(argv)
+    if answer.rc != 0:
+        raise ProbeError(f"systemctl show ended with status {answer.rc}: {answer.stderr.strip()[-300:]}")
     # One block for each unit, in the order asked for; an alias answers under the Id of the unit that it stands for.
-    blocks = [block for block in text.split("\n\n") if block.strip()]
+    blocks = [block for block in answer.stdout.split("\n\n") if block.strip()]
     if len(blocks) != len(units):
         raise ProbeError(f"systemctl show answered with {len(blocks)} units, wanted {len(units)}: {' '.join(units)}")
     return {unit: _block(unit, block) for unit, block in zip(units, blocks)}
