@@ -118,9 +118,9 @@ actions:
 """
 
 import grp
-import os
 import pwd
 import shlex
+import tempfile
 from collections.abc import Sequence
 from typing import Any
 
@@ -165,14 +165,13 @@ def validate(module: AnsibleModule, spec: FileSpec, staged: str) -> None:
 
 def rehearse(module: AnsibleModule, actions: Sequence[Action]) -> None:
     """Validate copies of the new contents in the temporary directory."""
-    for number, action in enumerate(actions):
-        if action.verb in ("create", "replace") and action.spec.validate:
-            copy = os.path.join(module.tmpdir, f"file-set-{number}")  # noqa: PTH118  Ansible gives a string
-            write(copy, action.spec, action.mode)
-            try:
+    # Not module.tmpdir: with pipelining that makes a folder in the home of root, and a check leaves nothing behind.
+    with tempfile.TemporaryDirectory() as folder:
+        for action in actions:
+            if action.verb in ("create", "replace") and action.spec.validate:
+                copy = f"{folder}/copy"
+                write(copy, action.spec, action.mode)
                 validate(module, action.spec, copy)
-            finally:
-                os.unlink(copy)  # noqa: PTH108
 
 
 def verify(module: AnsibleModule) -> None:

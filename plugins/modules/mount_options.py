@@ -46,7 +46,7 @@ actions:
   type: list
   elements: dict
   sample: [{path: /dev/shm, add: [noexec]}]
-skipped:
+left_out:
   description: Paths that are no mount points.
   returned: always
   type: list
@@ -94,7 +94,7 @@ def main() -> None:
     module.exit_json(
         changed=bool(plan.remounts),
         actions=[{"path": step.path, "add": list(step.add)} for step in plan.remounts],
-        skipped=plan.skipped,
+        left_out=plan.skipped,
         diff=[
             {
                 "before_header": step.path,

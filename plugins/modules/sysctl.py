@@ -14,9 +14,9 @@ author: The Rampart authors (@rampart-fleet)
 description:
   - Writes one file of C(sysctl.d), sets what differs in the running kernel, and reads the values back.
   - A parameter that this kernel does not have, or that cannot be written here, stands in the file and is reported in
-    RV(ignore:skipped) with the reason. In a container only parameters that the container has for itself are set.
+    RV(left_out) with the reason. In a container only parameters that the container has for itself are set.
   - When the kernel refuses a value, the former values and the former file are put back and the module fails.
-  - Other files that will set a parameter otherwise at the next boot are reported in RV(ignore:overridden).
+  - Other files that will set a parameter otherwise at the next boot are reported in RV(overridden).
 options:
   settings:
     description:
@@ -25,9 +25,11 @@ options:
     type: dict
     required: true
   path:
-    description: The file, which belongs to this module as a whole.
+    description:
+      - The file, which belongs to this module as a whole.
+      - The name makes boot read it after the files of packages, such as C(99-protect-links.conf) of procps.
     type: path
-    default: /etc/sysctl.d/90-rampart.conf
+    default: /etc/sysctl.d/99-rampart.conf
 attributes:
   check_mode:
     description: Says what would change.
@@ -55,7 +57,7 @@ actions:
   type: list
   elements: dict
   sample: [{action: set, key: kernel.kptr_restrict, before: "0", after: "2"}]
-skipped:
+left_out:
   description: Parameters that could not be set in the running kernel and have another value, with the reason.
   returned: always
   type: list
@@ -126,7 +128,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "settings": {"type": "dict", "required": True},
-            "path": {"type": "path", "default": "/etc/sysctl.d/90-rampart.conf"},
+            "path": {"type": "path", "default": "/etc/sysctl.d/99-rampart.conf"},
         },
         supports_check_mode=True,
     )
@@ -147,7 +149,7 @@ def main() -> None:
         changed=bool(file or plan.changes),
         actions=told(plan, file),
         diff=diff(plan, file),
-        skipped=plan.skipped,
+        left_out=plan.skipped,
         overridden=conflicts,
         reboot_reasons=[
             "sysctl {key} is {found} until the next boot, wanted {wanted}".format(**entry) for entry in plan.reboot

@@ -128,7 +128,7 @@ def test_a_full_disk_stops_before_anything_is_half_written(fleet: Fleet) -> None
 def test_an_interrupted_run_goes_on_from_where_it_was(fleet: Fleet) -> None:
     fleet.shell(
         "gpu2",
-        "rm -f /etc/sysctl.d/90-rampart.conf /etc/ssh/sshd_config.d/00-rampart.conf; nft delete table inet rampart",
+        "rm -f /etc/sysctl.d/99-rampart.conf /etc/ssh/sshd_config.d/00-rampart.conf; nft delete table inet rampart",
     )
     command = [BIN / "rampart", "apply", "-i", fleet.inventory, "--limit", "gpu2"]
     started = subprocess.Popen(

@@ -48,7 +48,8 @@ class ProcSys:
 
 def sysctl_files(root: str = "/", instead: tuple[str, str] | None = None) -> list[tuple[str, str]]:
     """Return (path, text) of the files that boot reads, in order; `instead` is a path with the text it will have."""
-    found = {f"/{path.relative_to(root)}": path for folder in FOLDERS for path in Path(root + folder).glob("*.conf")}
+    base = root.rstrip("/")
+    found = {f"{folder}/{path.name}": path for folder in FOLDERS for path in Path(base + folder).glob("*.conf")}
     texts = {path: _text(real) for path, real in found.items()}
     if instead is not None:
         texts[instead[0]] = instead[1]

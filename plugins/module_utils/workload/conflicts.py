@@ -53,8 +53,8 @@ class Conflict:
 
 @dataclass
 class Resolved:
-    """The settings to use; the conflicts that applied as `{id, setting, wanted, used, breaks, advice, evidence}`; and the
-    notes `{id, setting, advice}` of those whose setting stays under a condition."""
+    """The settings to use; the conflicts that applied as `{id, setting, wanted, used, breaks, advice, evidence}`; and
+    the notes `{id, setting, advice}` of those whose setting stays under a condition."""
 
     settings: dict[str, Any]
     conflicts: list[dict[str, Any]] = field(default_factory=list)

@@ -70,7 +70,7 @@ def test_a_file_in_etc_hides_its_namesake_and_names_give_the_order() -> None:
     assert order(paths) == ["/etc/sysctl.d/10-b.conf", "/etc/sysctl.d/50-a.conf", "/run/sysctl.d/99-z.conf"]
 
 
-OURS = ("/etc/sysctl.d/90-rampart.conf", "kernel.a = 2\nnet.ipv4.conf.*.rp_filter = 1\n")
+OURS = ("/etc/sysctl.d/99-rampart.conf", "kernel.a = 2\nnet.ipv4.conf.*.rp_filter = 1\n")
 WANTED = {"kernel/a": "2", "net/ipv4/conf/eth0/rp_filter": "1"}
 
 
@@ -110,10 +110,11 @@ def test_the_files_of_a_host_are_found(tmp_path: Path) -> None:
     (tmp_path / "etc/sysctl.d/99-sysctl.conf").symlink_to("../sysctl.conf")
     (tmp_path / "etc/sysctl.d/70-broken.conf").symlink_to("/nowhere/at/all")
     (tmp_path / "etc/sysctl.d/README").write_text("kernel.a = 7\n")
-    files = sysctl_files(f"{tmp_path}/", instead=("/etc/sysctl.d/90-rampart.conf", "kernel.a = 2\n"))
+    assert all(path.startswith("/") and not path.startswith("//") for path, _text in sysctl_files())
+    files = sysctl_files(f"{tmp_path}/", instead=("/etc/sysctl.d/99-rampart.conf", "kernel.a = 2\n"))
     assert [path for path, _text in files] == [
         "/usr/lib/sysctl.d/50-default.conf",
-        "/etc/sysctl.d/90-rampart.conf",
+        "/etc/sysctl.d/99-rampart.conf",
         "/etc/sysctl.d/99-sysctl.conf",
     ]
     assert overridden({"kernel/a": "2"}, files)[0]["file"] == "/etc/sysctl.d/99-sysctl.conf"

@@ -20,8 +20,8 @@ def sudoers(host: Host, params: Params) -> dict[str, Any]:
     """Return {defaults: {option: true, false or text}, bound: {...}, rules: [...], nopasswd: [user]}.
 
     `defaults` are those for everybody, later ones win; those bound to a user, host or command stand in `bound`, by
-    what they are bound to. A rule is {users: [..], hosts: [..], commands: [..], authenticate: bool or null}. `nopasswd` names
-    who runs something without a password. Absent when sudo is not installed.
+    what they are bound to. A rule is {users: [..], hosts: [..], commands: [..], authenticate: bool or null}.
+    `nopasswd` names who runs something without a password. Absent when sudo is not installed.
     """
     try:
         answer = host.run(["cvtsudoers", "-f", "json", "/etc/sudoers"])
