@@ -16,7 +16,6 @@ from ansible_collections.rampart.fleet.plugins.module_utils.file_set.spec import
 
 # Names beside the place: a leading dot and neither *.conf nor *.rules, so that no tool takes such a file for its own.
 _NEW = ".%s.rampart-new"
-_OLD = ".%s.rampart-old"
 
 # (spec, path of the staged file): raises when the content is not valid.
 Validate = Callable[[FileSpec, str], None]
@@ -97,16 +96,14 @@ class Transaction:
             # A hard link instead of a rename: it fails when somebody made the file since we looked.
             os.link(_beside(path, _NEW), path)
             self._undo.append(lambda: os.unlink(path))  # noqa: PTH108  the path is a string throughout
+            # Now, not at the end: tools that `verify` runs may read every file of the folder, as pam-auth-update does.
+            _remove(_beside(path, _NEW))
         elif action.verb in ("replace", "remove"):
-            old = _beside(path, _OLD)
-            _remove(old)
-            self._litter.append(old)
+            self._undo.append(_restore(path))
             if action.verb == "remove":
-                os.rename(path, old)  # noqa: PTH104
+                os.unlink(path)  # noqa: PTH108
             else:
-                os.link(path, old, follow_symlinks=False)
                 os.replace(_beside(path, _NEW), path)  # noqa: PTH105
-            self._undo.append(lambda: os.replace(old, path))  # noqa: PTH105
 
     def _attributes(self, action: Action) -> None:
         found, path = action.found, action.spec.path
@@ -134,14 +131,38 @@ class Transaction:
             _remove(path)
 
 
+def _restore(path: str) -> Undo:
+    """Return what puts the present file or link back, from memory: a copy in the folder would be read by its tools."""
+    status = os.lstat(path)
+    if stat.S_ISLNK(status.st_mode):
+        target = Path(path).readlink()
+
+        def relink() -> None:
+            _remove(path)
+            Path(path).symlink_to(target)
+
+        return relink
+    content = Path(path).read_bytes()
+
+    def rewrite() -> None:
+        _write(_beside(path, _NEW), content, status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode))
+        os.replace(_beside(path, _NEW), path)  # noqa: PTH105
+
+    return rewrite
+
+
 def write(path: str, spec: FileSpec, mode: int) -> None:
     """Write a spec's content to a new file with its owner and mode, down to the disk; a leftover is removed first."""
+    _write(path, spec.content.encode("utf-8"), spec.uid, spec.gid, mode)
+
+
+def _write(path: str, content: bytes, uid: int, gid: int, mode: int) -> None:
     _remove(path)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     with os.fdopen(descriptor, "wb") as stream:
-        stream.write(spec.content.encode("utf-8"))
+        stream.write(content)
         stream.flush()
-        os.fchown(stream.fileno(), spec.uid, spec.gid)
+        os.fchown(stream.fileno(), uid, gid)
         os.fchmod(stream.fileno(), mode)
         os.fsync(stream.fileno())
 

@@ -93,6 +93,22 @@ def test_a_refused_whole_is_taken_back(folder: Path, capsys: pytest.CaptureFixtu
     assert snapshot(folder) == before
 
 
+def test_tools_that_read_the_whole_folder_see_no_file_of_ours(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    files = [*wanted(folder), {"path": f"{folder}/new", "content": "x"}]
+    answer = run(capsys, files, verify=[f"sh -c 'ls -A {folder} > {folder}/seen'"])
+    assert answer["changed"]
+    assert (folder / "seen").read_text().split() == ["deep", "dir", "new", "old.conf", "seen", "wide"]
+
+
+def test_a_file_that_is_no_text_and_a_link_come_back(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "old.conf").write_bytes(b"\xff\xfe")
+    (folder / "link").symlink_to("gone.conf")
+    files = [*wanted(folder), {"path": f"{folder}/link", "content": "x"}]
+    assert run(capsys, files, verify=["false"])["failed"]
+    assert (folder / "old.conf").read_bytes() == b"\xff\xfe"
+    assert (folder / "link").readlink() == Path("gone.conf")
+
+
 def test_the_whole_is_judged_with_every_file_in_place(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     answer = run(
         capsys, wanted(folder), verify=[f"test -f {folder}/deep/er/new.conf", f"grep -q newer {folder}/old.conf"]
@@ -119,7 +135,6 @@ def test_a_full_disk_leaves_all_as_they_were(
 
 def test_a_leftover_of_a_killed_run_is_no_obstacle(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / ".old.conf.rampart-new").write_text("half")
-    (folder / ".old.conf.rampart-old").write_text("old\n")
     assert run(capsys, wanted(folder))["changed"]
     assert (folder / "old.conf").read_text() == "newer\n"
     assert [path.name for path in folder.iterdir() if "rampart" in path.name] == []
