@@ -51,8 +51,7 @@ def ensure(release: str, cache: Path, say: Callable[[str], None]) -> Path:
     """The folder of a release's repository (`Packages`, `Release`, `*.deb`), built when it is not in the cache."""
     wanted = packages(release)
     sources = aptsources.lines_for(RELEASES[release])
-    digest = hashlib.sha256(json.dumps([VERSION, release, wanted]).encode()).hexdigest()[:12]
-    folder = cache / "apt" / f"{release}-{digest}"
+    folder = cache / "apt" / folder_name(release)
     if folder.is_dir():
         return folder
     require({"apt-get": "apt", "apt-ftparchive": "apt-utils"})
@@ -61,6 +60,17 @@ def ensure(release: str, cache: Path, say: Callable[[str], None]) -> Path:
         if not folder.is_dir():
             _build(folder, release, wanted, sources, say)
     return folder
+
+
+def folder_name(release: str) -> str:
+    """The name of the repository's folder in the cache: it holds what the package lists are now."""
+    digest = hashlib.sha256(json.dumps([VERSION, release, packages(release)]).encode()).hexdigest()[:12]
+    return f"{release}-{digest}"
+
+
+def repository_name(name: str) -> str:
+    """The name in a repository of a file of the pool: apt's file: method would decode an epoch's %3a."""
+    return re.sub(r"_\d+%3a", "_", name)
 
 
 def _build(folder: Path, release: str, wanted: list[str], sources: list[str], say: Callable[[str], None]) -> None:
@@ -80,8 +90,7 @@ def _build(folder: Path, release: str, wanted: list[str], sources: list[str], sa
         repository = build / "repository"
         repository.mkdir(mode=0o755)
         for name in files:
-            # An epoch's %3a in a file name would be decoded by apt's file: method, and not be found.
-            _link(pool / name, repository / re.sub(r"_\d+%3a", "_", name))
+            _link(pool / name, repository / repository_name(name))
         _index(repository)
         repository.rename(folder)
     finally:

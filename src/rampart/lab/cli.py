@@ -15,6 +15,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from rampart.lab import prune
 from rampart.lab.errors import LabError
 from rampart.lab.lab import Lab, main_say
 from rampart.lab.state import Paths
@@ -123,6 +124,14 @@ def break_(
         if host is None or fault is None:
             raise LabError("wanted a host and a fault: rampart lab break HOST FAULT; faults: rampart lab break --list")
         lab.break_host(host, fault)
+
+
+@app.command(name="prune")
+def prune_() -> None:
+    """Remove images, snapshots and packages of earlier recipes that no lab stands on."""
+    with _errors(), _progress() as say:
+        freed = prune.prune(Paths.from_environment(), say)
+    typer.echo(f"{len(freed.names)} folders removed, {freed.size / (1 << 20):.0f} MiB freed")
 
 
 @app.command()

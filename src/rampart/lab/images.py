@@ -54,7 +54,7 @@ _DPKG_OPTIONS = (
 def ensure(recipe: Recipe, cache: Path, say: Callable[[str], None]) -> Path:
     """The folder of the image, built when it is not in the cache. Raises LabError with the end of mmdebstrap's log."""
     sources = aptsources.lines_for(RELEASES[recipe.release])
-    folder = cache / "images" / f"{recipe.driver}-{recipe.release}-{recipe_hash(recipe)}"
+    folder = cache / "images" / folder_name(recipe)
     if folder.is_dir():
         return folder
     require({"mmdebstrap": "mmdebstrap"})
@@ -63,6 +63,11 @@ def ensure(recipe: Recipe, cache: Path, say: Callable[[str], None]) -> Path:
         if not folder.is_dir():
             _build_into(folder, recipe, sources, say)
     return folder
+
+
+def folder_name(recipe: Recipe) -> str:
+    """The name of the image's folder in the cache."""
+    return f"{recipe.driver}-{recipe.release}-{recipe_hash(recipe)}"
 
 
 def recipe_hash(recipe: Recipe) -> str:

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rampart.lab import aptrepo, drivers, faults, identity, images, inventory
+from rampart.lab import aptrepo, drivers, faults, identity, images, inventory, prune
 from rampart.lab import topology as topologies
 from rampart.lab.driver import Context, Driver
 from rampart.lab.errors import LabError
@@ -66,11 +66,13 @@ class Lab:
         with self.folder.lock(self.say):
             self._refuse_change(plan)
             engine.preflight(plan)
-            image = images.ensure(engine.recipe(plan), self.paths.cache, self.say)
-            repository = aptrepo.ensure(plan.release, self.paths.cache, self.say)
-            self.folder.create()
-            self.folder.save_plan(plan)
-            context = Context(plan, self.folder, image, repository, self.say)
+            with prune.in_use(self.paths.cache, self.folder.path, self.say):
+                image = images.ensure(engine.recipe(plan), self.paths.cache, self.say)
+                repository = aptrepo.ensure(plan.release, self.paths.cache, self.say)
+                self.folder.create()
+                self.folder.save_plan(plan)
+                context = Context(plan, self.folder, image, repository, self.say)
+                self._stand_on(engine, context)
             self._boot(engine, context)
         return plan
 
@@ -150,7 +152,8 @@ class Lab:
                 f"run `rampart lab down --name {self.name}` first, or use another --name"
             )
 
-    def _boot(self, engine: Driver, context: Context) -> None:
+    def _stand_on(self, engine: Driver, context: Context) -> None:
+        """Note the image and the repository, which stay while the lab does; hosts that stand on others are stopped."""
         origin = f"{context.image}\n{context.repository}\n".encode()
         mark = self.folder.path / "origin"
         if mark.exists() and mark.read_bytes() != origin:
@@ -158,6 +161,8 @@ class Lab:
             for host in context.plan.hosts:
                 engine.stop(context, host)
         write_atomic(mark, origin)
+
+    def _boot(self, engine: Driver, context: Context) -> None:
         identity.ensure_login_key(self.folder)
         self.folder.control_sockets.mkdir(mode=0o700, exist_ok=True)
         engine.open_network(context)

@@ -133,14 +133,15 @@ class LabFolder:
 
 
 @contextlib.contextmanager
-def locked(path: Path, what: str, say: Callable[[str], None], seconds: float) -> Iterator[None]:
-    """An exclusive flock, which the kernel frees whatever ends the process."""
+def locked(path: Path, what: str, say: Callable[[str], None], seconds: float, shared: bool = False) -> Iterator[None]:
+    """A flock, exclusive or shared with others that share it, which the kernel frees whatever ends the process."""
+    kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
     end = time.monotonic() + seconds
     told = False
     with path.open("w", encoding="utf-8") as handle:
         while True:
             try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(handle, kind | fcntl.LOCK_NB)
                 break
             except BlockingIOError:
                 if time.monotonic() > end:
