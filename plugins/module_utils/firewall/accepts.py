@@ -59,7 +59,7 @@ class Accept:
         """Return how many ports this opens; 65536 when any, 1 for a protocol without ports."""
         if self.port is None:
             return 1 if self.proto in ("icmp", "icmpv6", "igmp", "esp", "ah", "vrrp") else 65536
-        low, _, high = self.port.partition("-")
+        low, _unused, high = self.port.partition("-")
         return int(high) - int(low) + 1 if high and low.isdigit() and high.isdigit() else 1
 
     def as_json(self) -> dict[str, Any]:
@@ -188,7 +188,7 @@ class _Walk:
 def _holds_port(text: str | None, port: int) -> bool:
     if text is None:
         return True
-    low, _, high = text.partition("-")
+    low, _unused, high = text.partition("-")
     if not low.isdigit():
         return False
     return int(low) <= port <= int(high or low)

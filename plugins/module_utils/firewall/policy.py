@@ -147,8 +147,8 @@ def _peers(
     key, other = ("sources", "destinations") if direction == "input" else ("destinations", "sources")
     if entry.get(other):
         raise PolicyError(f"{where} is for {direction} and names {other}; wanted {key}")
-    found = list(entry.get(key) or [])
-    groups = entry.get("groups") or []
+    found = [*_list(entry, key, where, "addresses")]
+    groups = _list(entry, "groups", where, "inventory groups")
     for group in groups:
         found.extend(members.get(group, ()))
     if groups and not found:
@@ -156,8 +156,15 @@ def _peers(
     return addresses(found, where)
 
 
+def _list(entry: Mapping[str, Any], key: str, where: str, what: str) -> Sequence[Any]:
+    found = entry.get(key) or []
+    if isinstance(found, str) or not isinstance(found, Sequence):
+        raise PolicyError(f"{where} has {key}: {found!r}; wanted a list of {what}")
+    return found
+
+
 def _interfaces(entry: Mapping[str, Any], where: str) -> tuple[str, ...]:
-    found = entry.get("interfaces") or []
+    found = _list(entry, "interfaces", where, "interfaces")
     for name in found:
         if not isinstance(name, str) or not _INTERFACE.fullmatch(name):
             raise PolicyError(f"{where} names the interface {name!r}; wanted a name such as eth0 or eth*")

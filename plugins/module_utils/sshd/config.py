@@ -64,7 +64,7 @@ def split(text: str) -> Iterator[tuple[int, str, str]]:
         line = raw.strip()
         if not line or line.startswith("#"):
             continue
-        keyword, _, rest = line.replace("=", " ", 1).partition(" ") if "=" in line.split()[0] else _cut(line)
+        keyword, _unused, rest = line.replace("=", " ", 1).partition(" ") if "=" in line.split()[0] else _cut(line)
         yield number, keyword.lower(), rest.strip()
 
 
@@ -87,7 +87,7 @@ def rebased(text: str, old: str, new: str) -> str:
     for raw in text.splitlines():
         line = raw.strip()
         if line[:7].lower() == "include" and not line.startswith("#"):
-            _, keyword, value = next(split(line))
+            _unused, keyword, value = next(split(line))
             moved = [_moved(absolute(word), old, new) for word in words(value)]
             raw = "{} {}".format(keyword.capitalize(), " ".join(f'"{word}"' for word in moved))
         result.append(raw)
@@ -98,7 +98,7 @@ def includes(text: str, path: str, match_glob: Callable[[str, str], bool]) -> bo
     """Say whether a configuration includes the path, before any other directive takes effect or after."""
     return any(
         match_glob(path, absolute(word))
-        for _, keyword, value in split(text)
+        for _unused, keyword, value in split(text)
         if keyword == "include"
         for word in words(value)
     )

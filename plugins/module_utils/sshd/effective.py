@@ -103,10 +103,15 @@ def _address(text: str) -> str:
 
 
 def differences(effective: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
-    """Return keywords whose effective value is not the wanted one, as `(found, wanted)`; lists are ordered."""
+    """Return keywords whose effective value is not the wanted one, as `(found, wanted)`; lists are ordered.
+
+    A scalar is wanted of a list as its words: sshd takes `Port 22` and prints a list of ports.
+    """
     result = {}
     for keyword, value in wanted.items():
         found = effective.get(keyword.lower())
+        if isinstance(found, list) and not isinstance(value, (list, tuple)):
+            value = str(value).split()
         if _plain(found) != _plain(value):
             result[keyword] = (found, value)
     return result

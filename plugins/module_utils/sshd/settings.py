@@ -32,9 +32,9 @@ def supported(
 ) -> tuple[dict[str, Any], list[str]]:
     """Return the settings that the installed sshd can have, and what was left out, in words.
 
-    `algorithms` has what each keyword of QUERIES may hold, `keywords` what `sshd -T` prints (lower case). Only
-    `optional` keywords may be unknown. Raises SettingsError when a keyword is unknown, or none of its algorithms is
-    known.
+    `algorithms` has what each keyword of QUERIES may hold, `keywords` what `sshd -T` prints (lower case); an `optional`
+    keyword that is not among these is left out, any other is for sshd itself to refuse. Raises SettingsError when none
+    of the algorithms of a keyword is known, since sshd would then offer its own.
     """
     kept: dict[str, Any] = {}
     left_out = []

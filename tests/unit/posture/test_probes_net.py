@@ -1,0 +1,202 @@
+# Copyright: the Rampart authors
+# SPDX-License-Identifier: Apache-2.0
+"""What sshd, its keys and the packet filter are, from recorded hosts."""
+
+from __future__ import annotations
+
+import base64
+import json
+import struct
+from typing import Any
+
+import pytest
+from ansible_collections.rampart.fleet.plugins.module_utils.posture.errors import Absent, ProbeError
+from ansible_collections.rampart.fleet.plugins.module_utils.posture.host import FileStat
+from ansible_collections.rampart.fleet.plugins.module_utils.posture.probes.authorized_keys import (
+    authorized_keys,
+    key_of,
+    ssh_host_keys,
+    strength,
+)
+from ansible_collections.rampart.fleet.plugins.module_utils.posture.probes.nftables import nftables, nftables_persistent
+from ansible_collections.rampart.fleet.plugins.module_utils.posture.probes.open_ports import open_ports
+from ansible_collections.rampart.fleet.plugins.module_utils.posture.probes.sshd_effective import (
+    sshd_contexts,
+    sshd_daemon,
+    sshd_effective,
+)
+
+from .recorded_host import RecordedHost
+
+MAIN = "/etc/ssh/sshd_config"
+PASSWD = "root:x:0:0::/root:/bin/bash\nops:x:1000:1000::/home/ops:/bin/bash\nwww:x:33:33::/var/www:/usr/sbin/nologin\n"
+ANYONE = "host=198.51.100.1,addr=198.51.100.1,laddr=198.51.100.2,lport=22"
+BASE = "permitrootlogin no\nport 22\nauthorizedkeysfile .ssh/authorized_keys\nhostkey /etc/ssh/k\n"
+
+
+def blob(*parts: bytes) -> str:
+    return base64.b64encode(b"".join(struct.pack(">I", len(part)) + part for part in parts)).decode()
+
+
+def rsa(bits: int) -> str:
+    return "ssh-rsa " + blob(b"ssh-rsa", b"\1\0\1", b"\0" + ((1 << bits) - 1).to_bytes((bits + 7) // 8, "big"))
+
+
+ED25519 = "ssh-ed25519 " + blob(b"ssh-ed25519", bytes(32))
+
+
+def ssh_host(commands: dict[str | tuple[str, ...], Any], files: dict[str, Any], **more: Any) -> RecordedHost:
+    base = {"/etc/passwd": PASSWD, "/etc/group": "admin:x:7:ops\nops:x:1000:\n", MAIN: "PermitRootLogin no\n"}
+    return RecordedHost(commands={"sshd -T": BASE, **commands}, files={**base, **files}, **more)
+
+
+def test_sshd_is_asked_with_the_options_of_the_running_daemon() -> None:
+    running = "sshd: /usr/sbin/sshd -D -o PermitRootLogin=yes -p 2222 [listener] 0 of 10-100 startups"
+    asked = f"sshd -T -o PermitRootLogin=yes -p 2222 -C user=root,{ANYONE}"
+    host = ssh_host(
+        {asked: "permitrootlogin yes\n"},
+        {"/run/sshd.pid": "35\n", "/proc/35": "", "/proc/35/cmdline": running},
+    )
+    assert sshd_effective(host, {"ctx": {"user": "root"}}) == {"permitrootlogin": "yes"}
+    assert sshd_daemon(host, {})["options"] == ["-o", "PermitRootLogin=yes", "-p", "2222"]
+
+
+def test_a_file_that_changed_after_the_reload_is_not_in_force_yet() -> None:
+    files = {"/run/sshd.pid": "35\n", "/proc/35": "", "/proc/35/cmdline": "sshd: /usr/sbin/sshd -D [listener] 0 of 1"}
+    stats = {MAIN: FileStat(0o100600, 0, 0, mtime=200.0), "/run/sshd.pid": FileStat(0o100644, 0, 0, mtime=100.0)}
+    found = sshd_daemon(ssh_host({}, files, stats=stats), {})
+    assert (found["current"], found["newer"]) == (False, [MAIN])
+
+
+def test_without_a_daemon_every_connection_reads_the_files() -> None:
+    assert sshd_daemon(ssh_host({}, {}), {})["per_connection"] is True
+
+
+def test_without_sshd_there_is_nothing_to_measure() -> None:
+    with pytest.raises(Absent):
+        sshd_effective(RecordedHost(), {})
+
+
+def test_an_sshd_that_refuses_its_configuration_is_an_error() -> None:
+    host = RecordedHost(commands={"sshd -T": (255, "", "Bad configuration option: Foo")})
+    with pytest.raises(ProbeError, match="Bad configuration option"):
+        sshd_effective(host, {})
+
+
+def test_a_match_block_is_measured_by_a_connection_that_meets_it() -> None:
+    commands = {f"sshd -T -C user={user},{ANYONE}": BASE for user in ("root", "ops")}
+    inside = "host=10.1.0.1,addr=10.1.0.1,laddr=198.51.100.2,lport=22"
+    commands[f"sshd -T -C user=nobody,{inside}"] = "permitrootlogin yes\n"
+    files = {MAIN: "PermitRootLogin no\nMatch Address 10.1.0.0/16\n  PermitRootLogin yes\n"}
+    found = sshd_contexts(ssh_host(dict(commands), files), {})
+    assert [one["permitrootlogin"] for one in found] == ["no", "no", "yes"]
+
+
+def test_keys_are_measured_by_their_own_numbers() -> None:
+    assert key_of(rsa(2048))[:2] == ("ssh-rsa", 2048)
+    assert key_of('command="echo ssh-rsa A" ' + ED25519 + " me at home") == ("ssh-ed25519", 256, "me at home")
+    assert key_of("ssh-rsa AAAA")[0] == "unreadable"
+    assert key_of("ssh-ed25519 " + rsa(2048).split()[1])[0] == "unreadable"
+
+
+@pytest.mark.parametrize(
+    ("kind", "bits", "level"),
+    [
+        ("ssh-rsa", 3072, 128),
+        ("ssh-rsa", 3071, 112),
+        ("ssh-rsa", 1023, 0),
+        ("ssh-ed25519", 256, 128),
+        ("unreadable", 0, 0),
+    ],
+)
+def test_strength_is_comparable_between_kinds_of_keys(kind: str, bits: int, level: int) -> None:
+    assert strength(kind, bits) == level
+
+
+def test_authorized_keys_name_whose_file_and_folder_they_stand_in() -> None:
+    path = "/home/ops/.ssh/authorized_keys"
+    commands = {f"sshd -T -C user={user},{ANYONE}": BASE for user in ("root", "ops")}
+    stats = {path: FileStat(0o100664, 1001, 1000), "/home/ops/.ssh": FileStat(0o040775, 1000, 1000)}
+    host = ssh_host(dict(commands), {path: f"# old\n\n{rsa(1024)} weak\n"}, stats=stats, users={1001: "eve"})
+    (key,) = authorized_keys(host, {})
+    assert (key["user"], key["owner"], key["owner_ok"], key["mode"], key["folder_mode"]) == (
+        "ops", "eve", False, "0664", "0775",
+    )  # fmt: skip
+    assert (key["type"], key["bits"], key["strength"], key["comment"]) == ("ssh-rsa", 1024, 80, "weak")
+
+
+def test_host_keys_have_the_mode_of_the_private_half() -> None:
+    files = {"/etc/ssh/k": "private", "/etc/ssh/k.pub": ED25519 + " root@host"}
+    host = ssh_host({}, files, stats={"/etc/ssh/k": FileStat(0o100640, 0, 0)})
+    (key,) = ssh_host_keys(host, {})
+    assert (key["path"], key["mode"], key["owner"], key["strength"]) == ("/etc/ssh/k", "0640", "root", 128)
+
+
+def chain(**more: Any) -> dict[str, Any]:
+    base = {"family": "inet", "table": "rampart", "name": "input", "type": "filter", "hook": "input", "prio": 0}
+    return {"chain": {**base, "policy": "drop", **more}}
+
+
+def rule(*expressions: Any) -> dict[str, Any]:
+    return {"rule": {"family": "inet", "table": "rampart", "chain": "input", "expr": list(expressions)}}
+
+
+def port(number: int) -> dict[str, Any]:
+    return {"match": {"op": "==", "left": {"payload": {"protocol": "tcp", "field": "dport"}}, "right": number}}
+
+
+TABLE = {"table": {"family": "inet", "name": "rampart"}}
+LISTED = [TABLE, chain(), rule(port(22), {"accept": None}), rule({"log": {"prefix": "x"}})]
+BOOT = ("unshare", "--net", "--", "sh", "-c", 'nft -f - && nft -j list table inet "$1"', "sh", "rampart")
+
+
+def nft_host(members: list[Any], boot: list[Any] | None = None) -> RecordedHost:
+    commands: dict[Any, Any] = {"nft -j list ruleset": json.dumps({"nftables": members})}
+    if boot is not None:
+        commands[BOOT] = json.dumps({"nftables": boot})
+    return RecordedHost(commands=commands, files={"/etc/rampart/firewall.nft": "table inet rampart {}"})
+
+
+def test_the_filter_is_what_the_kernel_lists() -> None:
+    found = nftables(nft_host(LISTED), {"hook": "input"})
+    assert found["texts"] == ["tcp dport 22 accept", 'log prefix "x"']
+    assert found["unlimited_logs"] == ['log prefix "x"']
+    assert (found["logs"], found["counts"]["rules"]) == (1, 2)
+    assert nftables(nft_host(LISTED), {"hook": "output"})["rules"] == []
+
+
+def test_a_port_that_somebody_opens_is_seen() -> None:
+    opened = [*LISTED, rule(port(8080), {"accept": None})]
+    found = open_ports(nft_host(opened), {"scope": "world"})
+    assert [(one["service"], one["port"], one["scope"]) for one in found] == [
+        ("tcp/22", 22, "world"), ("tcp/8080", 8080, "world"),
+    ]  # fmt: skip
+
+
+def test_a_host_without_any_table_is_open_and_one_without_nft_is_unmeasured() -> None:
+    assert {one["service"] for one in open_ports(nft_host([]), {})} == {"*/*"}
+    with pytest.raises(Absent):
+        open_ports(RecordedHost(), {})
+
+
+def test_a_listing_that_cannot_be_read_is_an_error() -> None:
+    with pytest.raises(ProbeError):
+        open_ports(RecordedHost(commands={"nft -j list ruleset": "garbage"}), {})
+    with pytest.raises(ProbeError, match="ended with status 1"):
+        open_ports(RecordedHost(commands={"nft -j list ruleset": (1, "", "Operation not permitted")}), {})
+
+
+def test_a_rule_that_the_next_boot_would_not_have_is_named() -> None:
+    params = {"path": "/etc/rampart/firewall.nft", "table": "rampart"}
+    assert nftables_persistent(nft_host(LISTED, LISTED), params) == {"differences": []}
+    opened = nft_host([*LISTED, rule(port(8080), {"accept": None})], LISTED)
+    (difference,) = nftables_persistent(opened, params)["differences"]
+    assert difference.startswith("in the kernel only: ")
+    assert "8080" in difference
+    swapped = nft_host([TABLE, chain(), LISTED[3], LISTED[2]], LISTED)
+    assert nftables_persistent(swapped, params) == {"differences": ["the same rules stand in another order"]}
+
+
+def test_a_kernel_without_the_table_has_nothing_to_compare() -> None:
+    with pytest.raises(Absent, match="no table inet rampart"):
+        nftables_persistent(nft_host([], LISTED), {"path": "/etc/rampart/firewall.nft", "table": "rampart"})
