@@ -13,7 +13,7 @@ from typing import Any
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.measure import Request
-from ansible_collections.rampart.fleet.plugins.module_utils.posture.model import SEVERITIES, Observation, Result
+from ansible_collections.rampart.fleet.plugins.module_utils.posture.model import SEVERITIES, Observation, Result, Waiver
 from ansible_collections.rampart.fleet.plugins.plugin_utils.posture import assessment, catalogue, waivers
 from ansible_collections.rampart.fleet.plugins.plugin_utils.posture.catalogue_cache import default_cache
 from ansible_collections.rampart.fleet.plugins.plugin_utils.posture.collection import collection_version
@@ -56,7 +56,7 @@ class ActionModule(ActionBase):
         return result
 
     def _arguments(self, task_vars: dict[str, Any]) -> dict[str, Any]:
-        _, arguments = self.validate_argument_spec(
+        _unused, arguments = self.validate_argument_spec(
             {
                 "roles": {"type": "list", "elements": "str", "default": self._variable(task_vars, "rampart_roles")},
                 "mode": {"type": "str", "choices": _MODES, "default": self._variable(task_vars, "rampart_mode")},
@@ -97,7 +97,7 @@ class ActionModule(ActionBase):
         self,
         subject: assessment.Subject,
         entries: Sequence[catalogue.Entry],
-        exceptions: Sequence[waivers.Waiver],
+        exceptions: Sequence[Waiver],
         timeout_s: float,
         task_vars: dict[str, Any],
     ) -> assessment.Assessment:
