@@ -90,7 +90,7 @@ class ActionModule(ActionBase):
             "title": {"type": "str", "default": "Fleet posture"},
             "max_lines": {"type": "int", "default": 20},
         }
-        _, arguments = self.validate_argument_spec(argument_spec=specification)
+        _unused, arguments = self.validate_argument_spec(argument_spec=specification)
         if arguments["hosts"] is None:
             arguments["hosts"] = list((variables.get("groups") or {}).get("rampart", []))
         if not arguments["hosts"]:

@@ -39,7 +39,7 @@ class Rule:
 
     def value(self, name: str) -> str | None:
         """Return the value of a field such as path, perm or key, or None."""
-        return next((value for field, _, value in sorted(self.fields) if field == name), None)
+        return next((value for field, _unused, value in sorted(self.fields) if field == name), None)
 
 
 def parse_rule(line: str) -> Rule | None:
@@ -112,7 +112,7 @@ def recorded_syscalls(rules: Iterable[Rule]) -> list[str]:
 
 def _canonical(action: frozenset[str], syscalls: list[str], fields: list[tuple[str, str, str]]) -> Rule:
     names = frozenset(name for name in syscalls if name != "all")
-    watch = any(name == "path" for name, _, _ in fields)
+    watch = any(name == "path" for name, _unused, _unused in fields)
     kept = [item for item in fields if not (watch and not names and item[0] == "arch")]
     return Rule(action, names, frozenset(kept))
 

@@ -40,8 +40,8 @@ options:
     type: int
     default: 60
   protect_ssh:
-    description: Refuse a table that would drop new connections from the address that the current SSH connection
-    comes from. type: bool
+    description: Refuse a table that drops new connections from the address that this SSH connection comes from.
+    type: bool
     default: true
 attributes:
   check_mode:
@@ -128,7 +128,7 @@ class Table:
             self.module.fail_json(
                 msg=f"the ruleset of table {self.family} {self.name} is not valid, nothing was changed: {err.strip()}"
             )
-        listing, _, printed = out.partition("\n\n")
+        listing, _unused, printed = out.partition("\n\n")
         return parse(listing), printed
 
     def transaction(self, body: str) -> str:

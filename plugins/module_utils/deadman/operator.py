@@ -27,7 +27,7 @@ def operator(read: Callable[[str], str], pid: int) -> Operator | None:
     `read` returns the text of a file under /proc and raises OSError; `pid` is where the search begins.
     """
     found = None
-    for _ in range(_DEPTH):
+    for _unused in range(_DEPTH):
         if pid <= 1:
             break
         try:
@@ -49,7 +49,7 @@ def _from(environment: dict[str, str]) -> Operator | None:
 
 def _environment(text: str) -> dict[str, str]:
     pairs = (entry.partition("=") for entry in text.split("\0") if "=" in entry)
-    return {name: value for name, _, value in pairs}
+    return {name: value for name, _unused, value in pairs}
 
 
 def _parent(stat: str) -> int:

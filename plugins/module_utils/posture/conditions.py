@@ -140,7 +140,7 @@ def field_of(value: Any, path: str) -> Any:
                 return field_of(value[head], path[len(head) + 1 :])
         return _MISSING
     if isinstance(value, list):
-        head, _, rest = path.partition(".")
+        head, _unused, rest = path.partition(".")
         if head.isdigit():
             return field_of(value[int(head)], rest) if int(head) < len(value) else _MISSING
         return _Many([(element, field_of(element, path)) for element in value])
@@ -156,7 +156,7 @@ def show(label: str, value: Any) -> str:
     """Return `label = value`, cut to a length that a line bears."""
     if value is _MISSING:
         return f"{label} is absent"
-    return f"{label} = {_short([part for _, part in value.pairs] if isinstance(value, _Many) else value)}"
+    return f"{label} = {_short([part for _unused, part in value.pairs] if isinstance(value, _Many) else value)}"
 
 
 def _offender(element: Any, part: Any) -> str:

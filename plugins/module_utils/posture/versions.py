@@ -21,7 +21,7 @@ def _key(version: str) -> tuple[int, list[tuple[list[int], int]], list[tuple[lis
     epoch, colon, rest = version.strip().partition(":")
     if not colon:
         epoch, rest = "0", version.strip()
-    upstream, _, revision = rest.rpartition("-") if "-" in rest else (rest, "", "")
+    upstream, _unused, revision = rest.rpartition("-") if "-" in rest else (rest, "", "")
     return int(epoch), _pieces(upstream), _pieces(revision)
 
 

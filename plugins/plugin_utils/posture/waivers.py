@@ -8,7 +8,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -87,14 +87,15 @@ def _problems(entry: Any, known: frozenset[str]) -> Iterator[str]:
 
 def _day(value: Any) -> date | None:
     try:
-        return value if type(value) is date else date.fromisoformat(str(value))
+        return value if isinstance(value, date) and not isinstance(value, datetime) else date.fromisoformat(str(value))
     except ValueError:
         return None
 
 
 def _waiver(entry: Mapping[str, Any]) -> Waiver:
     day = _day(entry["expires"])
-    assert day is not None
+    if day is None:
+        raise ValueError(f"expires is {entry['expires']!r}, wanted YYYY-MM-DD")
     told = {**entry, "expires": day.isoformat()}
     digest = hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()
     ticket = entry.get("ticket")

@@ -82,8 +82,8 @@ def diff(before: Snapshot, after: Snapshot) -> Json:
             changes[kind].append(_change(key, earlier, outcome))
     for rows in changes.values():
         rows.sort(key=lambda row: (severity_rank(row["severity"]), row["control"], row["host"]))
-    controls_before = {control for _, control in before.results}
-    controls_after = {control for _, control in after.results}
+    controls_before = {control for _unused, control in before.results}
+    controls_after = {control for _unused, control in after.results}
     both = before.hosts.keys() & after.hosts.keys()
     return {
         "since": {"id": before.id, "finished": before.finished, "state": before.state, "score": before.score},

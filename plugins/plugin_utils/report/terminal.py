@@ -80,7 +80,7 @@ class _Table:
         self.rows = [(host, _cells(host)) for host in hosts]
         self.name = min(32, max([4, *(len(host["name"]) for host in hosts)]))
         self.columns = list(COLUMNS)
-        self.widths = {c: max(len(c), *(len(cells[c]) for _, cells in self.rows), 0) for c in COLUMNS}
+        self.widths = {c: max(len(c), *(len(cells[c]) for _unused, cells in self.rows), 0) for c in COLUMNS}
         for column in OPTIONAL:
             if self._total() > screen.columns:
                 self.columns.remove(column)

@@ -54,7 +54,7 @@ def ssh_host_keys(host: Host, params: Params) -> list[dict[str, Any]]:
             status, text = host.stat(path), host.read_text(path + ".pub")
         except Absent:
             continue
-        kind, bits, _ = key_of(text.strip())
+        kind, bits, _unused = key_of(text.strip())
         owner, group = host.user_name(status.uid), host.group_name(status.gid)
         result.append({"path": path, "type": kind, "bits": bits, "strength": strength(kind, bits)})
         result[-1].update(mode=status.octal, owner=owner, group=group)

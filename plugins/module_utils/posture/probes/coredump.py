@@ -45,4 +45,4 @@ def _config(host: Host) -> dict[str, str]:
         return {}
     lines = (line.strip() for line in text.splitlines())
     pairs = (line.partition("=") for line in lines if line and line[0] not in "#;[")
-    return {name.strip().lower(): value.strip() for name, _, value in pairs}
+    return {name.strip().lower(): value.strip() for name, _unused, value in pairs}

@@ -43,7 +43,7 @@ def parse_header(text: str) -> list[dict[str, Any]]:
     """Return the files of `journalctl --header`: [{path, flags: [..], size: bytes}]."""
     files: list[dict[str, Any]] = []
     for line in text.splitlines():
-        name, _, value = (part.strip() for part in line.partition(":"))
+        name, _unused, value = (part.strip() for part in line.partition(":"))
         if name in ("File path", "File Path"):
             files.append({"path": value, "flags": [], "size": 0})
         elif files and name in ("Compatible flags", "Incompatible flags", "Compatible Flags", "Incompatible Flags"):

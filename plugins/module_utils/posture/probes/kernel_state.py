@@ -30,7 +30,7 @@ def kernel_cmdline(host: Host, params: Params) -> dict[str, Any]:
         # What follows two dashes is for init and not for the kernel.
         if word == "--":
             break
-        name, _, value = word.replace('"', "").partition("=")
+        name, _unused, value = word.replace('"', "").partition("=")
         found[name] = value
     return {"params": found, "raw": raw}
 
@@ -57,7 +57,7 @@ def apparmor(host: Host, params: Params) -> dict[str, Any]:
     return {
         "enabled": True,
         "profiles": len(pairs),
-        "modes": dict(Counter(mode for _, mode in pairs)),
+        "modes": dict(Counter(mode for _unused, mode in pairs)),
         "complain": sorted(name for name, mode in pairs if mode == "complain"),
         "unconfined": sorted(name for name, mode in pairs if mode == "unconfined"),
     }

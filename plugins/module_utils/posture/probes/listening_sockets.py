@@ -61,7 +61,7 @@ def _table(host: Host, proto: str, name: str, state: str) -> Iterator[_Socket]:
         if len(fields) < 10:
             raise ProbeError(f"/proc/net/{name} has a line that is none: {line!r}")
         if fields[3] == state:
-            address, _, port = fields[1].partition(":")
+            address, _unused, port = fields[1].partition(":")
             yield _Socket(proto, _address(address), int(port, 16), int(fields[7]), fields[9])
 
 

@@ -46,7 +46,7 @@ def parse_socket(line: str) -> dict[str, Any] | None:
 
 
 def _address(text: str) -> tuple[str, int]:
-    address, _, port = text.rpartition(":")
+    address, _unused, port = text.rpartition(":")
     return (address.split("%")[0].strip("[]"), int(port) if port.isdigit() else 0)
 
 

@@ -46,7 +46,7 @@ def mounts(host: Host) -> list[Mount]:
 
 
 def _parse(line: str) -> Mount:
-    before, _, after = line.partition(" - ")
+    before, _unused, after = line.partition(" - ")
     fields = before.split()
     fstype, source, below = [*after.split(), "", "", ""][:3]
     options = set(fields[5].split(",")) | {option for option in below.split(",") if option and option != "rw"}

@@ -32,7 +32,7 @@ def _installed(host: Host) -> dict[str, dict[str, Any]]:
     packages = {}
     for paragraph in host.read_text(_STATUS).split("\n\n"):
         fields = dict(_FIELD.findall(paragraph))
-        want, _, state = [*fields.get("Status", "").split(), "", "", ""][:3]
+        want, _unused, state = [*fields.get("Status", "").split(), "", "", ""][:3]
         if "Package" in fields and state in _PRESENT:
             packages[fields["Package"]] = {
                 "version": fields.get("Version", ""),

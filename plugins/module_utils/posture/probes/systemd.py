@@ -113,7 +113,7 @@ def show_units(host: Host, units: Sequence[str]) -> dict[str, dict[str, str]]:
 def _block(unit: str, block: str) -> dict[str, str]:
     pairs = (line.partition("=") for line in block.splitlines() if "=" in line)
     # Properties without a value are left out; those of other unit types are not there at all.
-    found = {name: value for name, _, value in pairs if value}
+    found = {name: value for name, _unused, value in pairs if value}
     for name in ("LoadState", "ActiveState"):
         if name not in found:
             raise ProbeError(f"systemctl show {unit} has no {name}")
@@ -139,4 +139,4 @@ def _number(text: str) -> Any:
 
 def _status(text: str) -> dict[str, str]:
     pairs = (line.partition(":") for line in text.splitlines() if ":" in line)
-    return {name: " ".join(value.split()) for name, _, value in pairs}
+    return {name: " ".join(value.split()) for name, _unused, value in pairs}
