@@ -46,5 +46,9 @@ subprocess.check_call([sys.executable, "-m", "pip", "install", "-q"] + wanted)
 PY
 fi
 
+core=$("$bin/python" -c 'from ansible.release import __version__ as v; print(".".join(v.split(".")[:2]))')
+python=$("$bin/python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+"$bin/python" "$root/scripts/sanity_ignores.py" "$tree" "$core" "$python"
+
 cd "$tree"
 ansible-test "$@"
