@@ -1,0 +1,56 @@
+# Copyright: the Rampart authors
+# SPDX-License-Identifier: Apache-2.0
+"""What only a kernel of its own shows: its settings, its modules, and what it records."""
+
+from __future__ import annotations
+
+import uuid
+
+import pytest
+from testinfra.host import Host
+
+
+@pytest.mark.parametrize(
+    ("key", "least"),
+    [
+        ("kernel.kptr_restrict", 1),
+        ("kernel.dmesg_restrict", 1),
+        ("kernel.randomize_va_space", 2),
+        ("kernel.unprivileged_bpf_disabled", 1),
+        ("fs.protected_symlinks", 1),
+        ("fs.protected_hardlinks", 1),
+        ("kernel.yama.ptrace_scope", 1),
+    ],
+)
+def test_the_kernel_gives_little_away(host: Host, key: str, least: int) -> None:
+    assert host.sysctl(key) >= least
+
+
+def test_an_ordinary_user_reads_no_kernel_log(host: Host) -> None:
+    done = host.run("setpriv --reuid=nobody --regid=nogroup --clear-groups dmesg")
+    assert done.rc != 0
+
+
+@pytest.mark.parametrize("module", ["dccp", "sctp", "cramfs"])
+def test_a_blocked_module_cannot_be_loaded(host: Host, module: str) -> None:
+    assert host.run(f"modinfo {module}").rc == 0, "the kernel has no such module, so the next line would prove nothing"
+    host.run(f"modprobe {module}")
+    assert module not in [line.split()[0] for line in host.check_output("cat /proc/modules").splitlines()]
+
+
+def test_the_kernel_records_who_changes_accounts(host: Host) -> None:
+    status = dict(line.split(maxsplit=1) for line in host.check_output("auditctl -s").splitlines() if " " in line)
+    assert status["enabled"] in ("1", "2")
+    assert int(status["pid"]) > 0
+    name = f"m{uuid.uuid4().hex[:8]}"
+    host.check_output(f"useradd --no-create-home {name}")
+    try:
+        found = host.run("sh -c 'sleep 2; ausearch --input-logs --key identity --start recent --interpret'")
+        assert found.rc == 0, found.stderr
+        assert "useradd" in found.stdout
+    finally:
+        host.check_output(f"userdel {name}")
+
+
+def test_the_records_are_for_administrators(host: Host) -> None:
+    assert host.file("/var/log/audit/audit.log").mode & 0o007 == 0

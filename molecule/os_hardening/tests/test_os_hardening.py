@@ -1,0 +1,96 @@
+# Copyright: the Rampart authors
+# SPDX-License-Identifier: Apache-2.0
+"""A hardened system as an ordinary user and the kernel see it. A container has network settings of its own only."""
+
+from __future__ import annotations
+
+import pytest
+from testinfra.host import Host
+
+USER = "molecule"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def user(host: Host) -> None:
+    """An ordinary account, made after the host was hardened."""
+    if not host.user(USER).exists:
+        host.check_output(f"useradd --create-home --shell /bin/bash {USER}")
+
+
+def as_user(host: Host, script: str) -> tuple[int, str]:
+    """Run a script in a login shell of the ordinary account: exit code and all output."""
+    done = host.run(f"runuser --login {USER} --command %s", f"{{ {script}; }} 2>&1; echo status=$?")
+    output, _, status = str(done.stdout).rpartition("status=")
+    return int(status), output.strip()
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("net.ipv4.conf.all.accept_redirects", 0),
+        ("net.ipv4.conf.all.send_redirects", 0),
+        ("net.ipv4.conf.all.accept_source_route", 0),
+        ("net.ipv6.conf.all.accept_redirects", 0),
+        ("net.ipv4.tcp_syncookies", 1),
+    ],
+)
+def test_the_network_is_not_led_astray(host: Host, key: str, value: int) -> None:
+    assert host.sysctl(key) == value
+
+
+def test_an_interface_that_comes_later_gets_the_same_settings(host: Host) -> None:
+    host.check_output("ip link add molecule0 type dummy || ip link add molecule0 type veth peer name molecule1")
+    try:
+        assert host.sysctl("net.ipv4.conf.molecule0.accept_redirects") == 0
+        assert host.sysctl("net.ipv4.conf.molecule0.accept_source_route") == 0
+    finally:
+        host.check_output("ip link del molecule0")
+
+
+def test_new_files_are_not_for_others(host: Host) -> None:
+    status, mode = as_user(host, "rm -f f && touch f && stat --format %a f")
+    assert (status, mode) == (0, "640")
+
+
+def test_a_home_is_not_for_others(host: Host) -> None:
+    assert host.file(f"/home/{USER}").mode & 0o007 == 0
+
+
+@pytest.mark.parametrize("path", ["/dev/shm", "/var/tmp", "/tmp"])
+def test_set_uid_programs_mean_nothing_where_everybody_writes(host: Host, path: str) -> None:
+    options = host.check_output(f"findmnt --noheadings --output OPTIONS --target {path}").split(",")
+    assert {"nosuid", "nodev"} <= set(options)
+
+
+def test_passwords_are_for_root_alone(host: Host) -> None:
+    for path in ("/etc/shadow", "/etc/gshadow", "/etc/shadow-", "/etc/gshadow-"):
+        if host.file(path).exists:
+            status, output = as_user(host, f"cat {path}")
+            assert (status != 0, "Permission denied" in output) == (True, True), path
+
+
+def test_a_weak_password_is_refused(host: Host) -> None:
+    done = host.run(f"sh -c 'printf \"%s\\n%s\\n\" summer summer | passwd {USER}'")
+    assert done.rc != 0
+    assert "password" in done.stderr.lower()
+    assert host.check_output(f"passwd --status {USER}").split()[1] != "P"
+
+
+def test_su_is_for_administrators(host: Host) -> None:
+    status, output = as_user(host, "/usr/bin/su -c true root")
+    assert (status != 0, "Permission denied" in output) == (True, True)
+
+
+def test_administrators_still_become_root(host: Host) -> None:
+    assert host.check_output("runuser -u ops -- sudo --non-interactive id -u") == "0"
+
+
+def test_nothing_dumps_core(host: Host) -> None:
+    status, output = as_user(host, "ulimit -c")
+    assert (status, output) == (0, "0")
+
+
+def test_nobody_else_schedules_jobs(host: Host) -> None:
+    for path in ("/etc/crontab", "/etc/cron.d", "/etc/cron.daily"):
+        if host.file(path).exists:
+            assert host.file(path).mode & 0o077 == 0, path
