@@ -29,6 +29,7 @@ from ansible_collections.rampart.fleet.plugins.module_utils.posture.probes impor
     sshd_effective,
     sudoers,
     sysctl,
+    sysctl_match,
     systemd,
     time_sync,
     umask,
