@@ -521,13 +521,14 @@ static void dcbshim_detach(struct dcbshim *shim)
 	struct dcbshim_app *entry, *next;
 
 	ASSERT_RTNL();
-	shim->dev->dcbnl_ops = NULL;
+	/* Deleting an entry asks for the DCBX mode: the operations go last. */
 	list_for_each_entry_safe(entry, next, &shim->apps, list) {
 		/* Of an unregistering device, the core may have been first. */
 		dcb_ieee_delapp(shim->dev, &entry->app);
 		list_del(&entry->list);
 		kfree(entry);
 	}
+	shim->dev->dcbnl_ops = NULL;
 	list_del(&shim->list);
 	kfree(shim);
 }
