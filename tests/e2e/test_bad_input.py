@@ -20,7 +20,7 @@ from .fleet import BIN, CHECKOUT, Fleet, ansible
 pytestmark = pytest.mark.lab
 
 WAIVER = {
-    "control": "RMP-SSH-*",
+    "control": "RMP-SSH-003",
     "hosts": ["*"],
     "owner": "ops@example.org",
     "reason": "migration",

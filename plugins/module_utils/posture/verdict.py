@@ -48,11 +48,11 @@ def at_or_above(severity: str, threshold: str) -> bool:
     return SEVERITIES.index(severity) <= SEVERITIES.index(threshold)
 
 
-def verdict(hosts: Sequence[Json], fail_on: str) -> dict[str, Any]:
-    """Return the decision about entries of a report's `hosts`.
+def verdict(hosts: Sequence[Json], fail_on: str, waivers: Sequence[Json] = ()) -> dict[str, Any]:
+    """Return the decision about entries of a report's `hosts` and `waivers`.
 
     {state, exit_code, fail_on, score, coverage, counts, reasons}: exit_code 1 when a control at or above `fail_on`
-    fails without waiver, else 2 when anything kept the fleet from being decided, else 0.
+    fails without waiver or a waiver has expired, else 2 when anything kept the fleet from being decided, else 0.
     """
     if fail_on not in SEVERITIES:
         raise ValueError("fail_on is '{}', wanted one of {}".format(fail_on, ", ".join(SEVERITIES)))
@@ -61,7 +61,12 @@ def verdict(hosts: Sequence[Json], fail_on: str) -> dict[str, Any]:
     failed = sum(result["state"] == "fail" for result in grave)
     doubts = _doubts(hosts, results, grave, fail_on)
     failures = [f"{failed} of the results at {fail_on} or above fail"] if failed else []
-    state, exit_code = ("fail", 1) if failed else ("undecided", 2) if doubts else ("pass", 0)
+    failures += [
+        "the waiver of {} by {} expired on {}".format(waiver["control"], waiver["owner"], waiver["expires"])
+        for waiver in waivers
+        if waiver.get("expired")
+    ]
+    state, exit_code = ("fail", 1) if failures else ("undecided", 2) if doubts else ("pass", 0)
     return {
         "state": state,
         "exit_code": exit_code,

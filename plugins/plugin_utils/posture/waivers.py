@@ -36,37 +36,51 @@ class WaiverUse:
         return {**self.waiver.to_json(), "matched": self.matched, "expired": self.expired}
 
 
+@dataclass(frozen=True)
+class Reading:
+    """What files of waivers say: each waiver with its place, and each problem as (place, what is wrong there)."""
+
+    waivers: list[tuple[str, Waiver]]
+    problems: list[tuple[str, str]]
+
+
+def read_waivers(paths: Sequence[str], known: frozenset[str] | None = None) -> Reading:
+    """Read every file; a control that is not `known` is a problem (None: any id will do)."""
+    reading = Reading([], [])
+    for path in paths:
+        for place, entry in _entries(Path(path), reading):
+            wrong = list(_problems(entry, known))
+            reading.problems.extend((place, problem) for problem in wrong)
+            if not wrong:
+                reading.waivers.append((place, _waiver(entry)))
+    return reading
+
+
 def load_waivers(paths: Sequence[str], known: frozenset[str]) -> list[Waiver]:
     """Return the waivers of all files; WaiverError when any is malformed or names a control that does not exist."""
-    problems: list[str] = []
-    waivers: list[Waiver] = []
-    for path in paths:
-        for place, entry in _entries(Path(path), problems):
-            wrong = list(_problems(entry, known))
-            problems += [f"{place}: {problem}" for problem in wrong]
-            if not wrong:
-                waivers.append(_waiver(entry))
-    if problems:
-        raise WaiverError("the waivers cannot be used:\n  " + "\n  ".join(problems))
-    return waivers
+    reading = read_waivers(paths, known)
+    if reading.problems:
+        told = "\n  ".join(f"{place}: {problem}" for place, problem in reading.problems)
+        raise WaiverError(f"the waivers cannot be used:\n  {told}")
+    return [waiver for _place, waiver in reading.waivers]
 
 
-def _entries(path: Path, problems: list[str]) -> Iterator[tuple[str, Any]]:
+def _entries(path: Path, reading: Reading) -> Iterator[tuple[str, Any]]:
     try:
         document = yaml.safe_load(path.read_text(encoding="utf-8")) or []
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        problems.append(f"{path}: cannot be read: {' '.join(str(error).split())}")
+        reading.problems.append((str(path), f"cannot be read: {' '.join(str(error).split())}"))
         return
     if isinstance(document, Mapping) and list(document) == ["waivers"]:
         document = document["waivers"] or []
     if not isinstance(document, list):
-        problems.append(f"{path}: found {type(document).__name__}, wanted a list of waivers")
+        reading.problems.append((str(path), f"found {type(document).__name__}, wanted a list of waivers"))
         return
     for number, entry in enumerate(document, start=1):
         yield f"{path}, waiver {number}", entry
 
 
-def _problems(entry: Any, known: frozenset[str]) -> Iterator[str]:
+def _problems(entry: Any, known: frozenset[str] | None) -> Iterator[str]:
     if not isinstance(entry, Mapping):
         yield f"found {entry!r}, {_WANTED}"
         return
@@ -81,7 +95,7 @@ def _problems(entry: Any, known: frozenset[str]) -> Iterator[str]:
     if _day(entry.get("expires")) is None:
         yield f"key 'expires' is {entry.get('expires')!r}, wanted a day such as 2027-01-31"
     control = entry.get("control")
-    if isinstance(control, str) and control.strip() and control not in known:
+    if known is not None and isinstance(control, str) and control.strip() and control not in known:
         yield f"key 'control' is '{control}', and no control has that id"
 
 

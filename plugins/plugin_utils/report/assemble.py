@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 Json = dict[str, Any]
-Judge = Callable[[Sequence[Json], str], Json]
+Judge = Callable[[Sequence[Json], str, Sequence[Json]], Json]
 
 SCHEMA_VERSION = 1
 NO_FILE = (
@@ -127,7 +127,7 @@ def assemble(
 ) -> Json:
     """Return the report of run ``run.id`` on the ``expected`` hosts; see report.schema.json.
 
-    ``judge(hosts, fail_on)`` decides; ``known`` helps with hosts that left no file.
+    ``judge(hosts, fail_on, waivers)`` decides; ``known`` helps with hosts that left no file.
     """
     names = sorted(dict.fromkeys(expected))
     hosts = [_host(name, run.id, files, (known or {}).get(name, KnownHost())) for name in names]
@@ -137,6 +137,7 @@ def assemble(
     controls: Json = {}
     for document in documents:
         controls.update(document.get("controls", {}))
+    waivers = _merge_waivers(documents)
     started = [str(document["started"]) for document in documents if document.get("started")]
     return {
         "schema_version": SCHEMA_VERSION,
@@ -150,8 +151,8 @@ def assemble(
             "catalogue_sha256": _first(documents, "catalogue_sha256"),
             "controller": run.controller,
         },
-        "verdict": judge(hosts, fail_on),
+        "verdict": judge(hosts, fail_on, waivers),
         "controls": dict(sorted(controls.items())),
         "hosts": hosts,
-        "waivers": _merge_waivers(documents),
+        "waivers": waivers,
     }

@@ -12,6 +12,6 @@ from ansible_collections.rampart.fleet.plugins.module_utils.posture.verdict impo
 Json = dict[str, Any]
 
 
-def judge(hosts: Sequence[Json], fail_on: str) -> Json:
-    """Return the report's ``verdict`` for entries of ``hosts``."""
-    return dict(verdict(list(hosts), fail_on))
+def judge(hosts: Sequence[Json], fail_on: str, waivers: Sequence[Json] = ()) -> Json:
+    """Return the report's ``verdict`` for entries of ``hosts`` and ``waivers``."""
+    return dict(verdict(hosts, fail_on, waivers))

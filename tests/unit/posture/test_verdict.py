@@ -86,3 +86,12 @@ def test_taking_away_a_pass_never_makes_the_verdict_better(results: list[dict[st
 def test_figures_are_percentages(results: list[dict[str, Any]]) -> None:
     for figure in (verdict.score(results), verdict.coverage(results)):
         assert figure is None or 0 <= figure <= 100
+
+
+def test_an_expired_waiver_fails_the_run_even_when_its_control_passes() -> None:
+    waiver = {"control": "RMP-SSH-003", "owner": "ops", "expires": "2026-01-01"}
+    passing = [host(result("pass", "high"))]
+    assert verdict.verdict(passing, "high", [{**waiver, "expired": False}])["exit_code"] == 0
+    told = verdict.verdict(passing, "high", [{**waiver, "expired": True}])
+    assert (told["state"], told["exit_code"]) == ("fail", 1)
+    assert told["reasons"] == ["the waiver of RMP-SSH-003 by ops expired on 2026-01-01"]
