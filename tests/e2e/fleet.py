@@ -64,7 +64,7 @@ class Fleet:
         )
         if done.returncode != 0:
             raise AssertionError(f"measuring {host} failed:\n{done.stdout}\n{done.stderr}")
-        results = json.loads((folder / "hosts" / f"{host}.json").read_text())["results"]
+        results = json.loads((folder / "hosts" / f"{host}.json").read_text())["host"]["results"]
         return {result["id"]: result["state"] for result in results}
 
 
