@@ -4,8 +4,13 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+
 import pytest
 from testinfra.host import Host
+
+from rampart.lab.state import Paths
 
 USER = "molecule"
 
@@ -47,9 +52,13 @@ def test_an_interface_that_comes_later_gets_the_same_settings(host: Host) -> Non
         host.check_output("ip link del molecule0")
 
 
-def test_new_files_are_not_for_others(host: Host) -> None:
-    status, mode = as_user(host, "rm -f f && touch f && stat --format %a f")
-    assert (status, mode) == (0, "640")
+def test_new_files_of_who_logs_in_are_not_for_others() -> None:
+    lab = f"molecule-{os.environ['MOLECULE_SCENARIO_NAME'].replace('_', '-')}"
+    config = Paths.from_environment().lab(lab).ssh_config
+    script = "rm -f molecule-file && touch molecule-file && stat --format %a molecule-file"
+    command = ["ssh", "-F", str(config), "host1", script]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.strip() == "640"
 
 
 def test_a_home_is_not_for_others(host: Host) -> None:
