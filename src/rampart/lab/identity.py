@@ -14,6 +14,7 @@ from rampart.lab.state import LabFolder, write_atomic
 from rampart.lab.tools import run
 
 HOST_KEY_TYPES = ("ed25519", "ecdsa", "rsa")
+_CONNECT_S = {"nspawn": 15, "qemu": 60}  # an emulated machine takes 10 s for a login when the cores are busy
 
 
 def ensure_login_key(folder: LabFolder) -> None:
@@ -84,7 +85,7 @@ def ssh_config(plan: LabPlan, folder: LabFolder, endpoints: dict[str, Endpoint])
         "StrictHostKeyChecking yes",
         "UpdateHostKeys no",
         "PasswordAuthentication no",
-        "ConnectTimeout 15",
+        f"ConnectTimeout {_CONNECT_S[plan.driver]}",
         "ServerAliveInterval 10",
         "LogLevel ERROR",
     )

@@ -212,7 +212,7 @@ class Lab:
 
 def _ssh_answers(lab: Lab, host: HostPlan) -> bool:
     with contextlib.suppress(subprocess.TimeoutExpired):
-        return lab.exec(host.name, ["true"], seconds=20, root=False).returncode == 0
+        return lab.exec(host.name, ["true"], seconds=30, root=False).returncode == 0
     return False
 
 
