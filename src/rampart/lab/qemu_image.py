@@ -41,6 +41,8 @@ _PACKAGES = [
 ]
 _SCRIPTS = "/usr/local/lib/rampart-lab"
 _UNITS = ("rampart-lab-seed.service", "rampart-lab-restore.service", "rampart-lab-rails.service")
+# Emulated on a busy machine, udev needs more than the 90 s after which systemd gives a device up; 252 has no boot option.
+_PATIENCE = "[Manager]\nDefaultDeviceTimeoutSec=600\n"
 _UNPACK_S = 900
 # $1 is the build folder. The archive's device nodes are left out: an ordinary user may not make them, devtmpfs does.
 _UNPACK = f"""set -eu; umask 022; cd "$1"; mkdir rootfs
@@ -81,6 +83,7 @@ def _hooks() -> tuple[str, ...]:
     guest = resources.files("rampart.lab").joinpath("qemu_guest")
     files = {f"/etc/systemd/system/{unit}": guest.joinpath(unit).read_bytes() for unit in _UNITS}
     files["/etc/fstab"] = _fstab().encode()
+    files["/etc/systemd/system.conf.d/10-rampart-lab.conf"] = _PATIENCE.encode()
     files |= {f"/etc/systemd/network/10-{name}.link": _link(name, slot).encode() for name, slot in interfaces()}
     files["/etc/initramfs-tools/modules"] = b"virtio_pci\nvirtio_blk\next4\n"
     files["/etc/initramfs-tools/conf.d/rampart-lab"] = b"MODULES=list\n"
@@ -116,6 +119,6 @@ def _write(path: str, content: bytes, mode: int = 0o644) -> str:
 
 
 def cmdline(accel: str) -> str:
-    """The kernel's command line. Emulated on a busy machine, devices and services take longer than systemd's 90 s."""
-    patience = " systemd.default_timeout_start_sec=600" if accel == "tcg" else ""
+    """The kernel's command line. Emulated on a busy machine, disk and services take longer than the usual 30 and 90 s."""
+    patience = " rootdelay=300 systemd.default_timeout_start_sec=600" if accel == "tcg" else ""
     return f"root=LABEL={ROOT_LABEL} rw console=ttyS0 fsck.mode=skip{patience}"
