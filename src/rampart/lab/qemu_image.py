@@ -41,7 +41,7 @@ _PACKAGES = [
 ]
 _SCRIPTS = "/usr/local/lib/rampart-lab"
 _UNITS = ("rampart-lab-seed.service", "rampart-lab-restore.service", "rampart-lab-rails.service")
-# Emulated on a busy machine, udev needs more than the 90 s after which systemd gives a device up; 252 has no boot option.
+# Emulated on a busy machine, udev takes more than the 90 s that systemd waits; systemd 252 has no boot option for it.
 _PATIENCE = "[Manager]\nDefaultDeviceTimeoutSec=600\n"
 _UNPACK_S = 900
 # $1 is the build folder. The archive's device nodes are left out: an ordinary user may not make them, devtmpfs does.
@@ -119,6 +119,6 @@ def _write(path: str, content: bytes, mode: int = 0o644) -> str:
 
 
 def cmdline(accel: str) -> str:
-    """The kernel's command line. Emulated on a busy machine, disk and services take longer than the usual 30 and 90 s."""
+    """The kernel's command line. Emulated on a busy machine, disks and services take longer than 30 and 90 s."""
     patience = " rootdelay=300 systemd.default_timeout_start_sec=600" if accel == "tcg" else ""
     return f"root=LABEL={ROOT_LABEL} rw console=ttyS0 fsck.mode=skip{patience}"
