@@ -78,13 +78,13 @@ WANTED = {"kernel/a": "2", "net/ipv4/conf/eth0/rp_filter": "1"}
     ("name", "text", "lost"),
     [
         ("10-early.conf", "kernel.a = 0\n", []),
-        ("99-late.conf", "kernel.a = 0\n", ["kernel.a"]),
-        ("99-late.conf", "kernel.a = 2\n", []),
-        ("99-late.conf", "net.ipv4.conf.*.rp_filter = 0\n", ["net.ipv4.conf.eth0.rp_filter"]),
-        ("99-late.conf", "net.ipv4.conf.wlan*.rp_filter = 0\n", []),
+        ("99-zz.conf", "kernel.a = 0\n", ["kernel.a"]),
+        ("99-zz.conf", "kernel.a = 2\n", []),
+        ("99-zz.conf", "net.ipv4.conf.*.rp_filter = 0\n", ["net.ipv4.conf.eth0.rp_filter"]),
+        ("99-zz.conf", "net.ipv4.conf.wlan*.rp_filter = 0\n", []),
         # An exact key wins over a pattern even from an earlier file.
         ("10-early.conf", "net.ipv4.conf.eth0.rp_filter = 0\n", ["net.ipv4.conf.eth0.rp_filter"]),
-        ("99-late.conf", "net.*.rp_filter = 0\n", []),
+        ("99-zz.conf", "net.*.rp_filter = 0\n", []),
     ],
 )
 def test_a_file_that_wins_at_boot_is_named(name: str, text: str, lost: list[str]) -> None:
