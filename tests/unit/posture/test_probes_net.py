@@ -25,6 +25,7 @@ from ansible_collections.rampart.fleet.plugins.module_utils.posture.probes.sshd_
     sshd_daemon,
     sshd_effective,
 )
+from ansible_collections.rampart.fleet.plugins.module_utils.posture.probes.unit_at_boot import unit_at_boot
 
 from .recorded_host import RecordedHost
 
@@ -200,3 +201,15 @@ def test_a_rule_that_the_next_boot_would_not_have_is_named() -> None:
 def test_a_kernel_without_the_table_has_nothing_to_compare() -> None:
     with pytest.raises(Absent, match="no table inet rampart"):
         nftables_persistent(nft_host([], LISTED), {"path": "/etc/rampart/firewall.nft", "table": "rampart"})
+
+
+@pytest.mark.parametrize("state", ["enabled", "disabled", "static"])
+def test_a_unit_at_boot_is_what_the_disk_says(state: str) -> None:
+    host = RecordedHost(commands={"systemctl is-enabled x.service": (0 if state == "enabled" else 1, f"{state}\n", "")})
+    assert unit_at_boot(host, {"unit": "x.service"}) == {"state": state}
+
+
+@pytest.mark.parametrize("answer", [(1, "", "Failed to get unit file state"), (4, "not-found\n", "")])
+def test_a_unit_that_does_not_exist_is_absent(answer: tuple[int, str, str]) -> None:
+    with pytest.raises(Absent):
+        unit_at_boot(RecordedHost(commands={"systemctl is-enabled x.service": answer}), {"unit": "x.service"})

@@ -33,6 +33,7 @@ from ansible_collections.rampart.fleet.plugins.module_utils.posture.probes impor
     systemd,
     time_sync,
     umask,
+    unit_at_boot,
     workload,
 )
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.registry import ProbeKind, index
