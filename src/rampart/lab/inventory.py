@@ -46,6 +46,8 @@ def _variables(plan: LabPlan, host: HostPlan, endpoint: Endpoint) -> dict[str, A
         "ansible_host": host.name if endpoint.proxy_command is None else endpoint.address,
         "rampart_mode": host.spec.mode,
         "lab_address": host.address,
+        # Rules that name groups need addresses, and `ansible_host` is a name where a proxy is not used.
+        "firewall_address": host.address,
         "lab_fqdn": host.fqdn,
     }
     if host.rails:
