@@ -43,6 +43,8 @@ _SCRIPTS = "/usr/local/lib/rampart-lab"
 _UNITS = ("rampart-lab-seed.service", "rampart-lab-restore.service", "rampart-lab-rails.service")
 # Emulated on a busy machine, udev takes more than the 90 s that systemd waits; systemd 252 has no boot option for it.
 _PATIENCE = "[Manager]\nDefaultDeviceTimeoutSec=600\n"
+# Without host keys sshd would be tried again and again, and answer in a restored machine before that is complete.
+_NOBODY_LISTENS = "[Unit]\nConditionPathExists=!/run/rampart-lab/golden\n"
 _UNPACK_S = 900
 # $1 is the build folder. The archive's device nodes are left out: an ordinary user may not make them, devtmpfs does.
 _UNPACK = f"""set -eu; umask 022; cd "$1"; mkdir rootfs
@@ -84,6 +86,7 @@ def _hooks() -> tuple[str, ...]:
     files = {f"/etc/systemd/system/{unit}": guest.joinpath(unit).read_bytes() for unit in _UNITS}
     files["/etc/fstab"] = _fstab().encode()
     files["/etc/systemd/system.conf.d/10-rampart-lab.conf"] = _PATIENCE.encode()
+    files["/etc/systemd/system/ssh.service.d/10-rampart-lab.conf"] = _NOBODY_LISTENS.encode()
     files |= {f"/etc/systemd/network/10-{name}.link": _link(name, slot).encode() for name, slot in interfaces()}
     files["/etc/initramfs-tools/modules"] = b"virtio_pci\nvirtio_blk\next4\n"
     files["/etc/initramfs-tools/conf.d/rampart-lab"] = b"MODULES=list\n"
