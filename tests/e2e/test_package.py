@@ -133,3 +133,7 @@ def test_the_collection_artifact_installs_and_runs(elsewhere: Path) -> None:
     play = (tools / "ansible-playbook", "-i", "hosts.yml", "rampart.fleet.site", "--syntax-check")
     done = run(*play, cwd=elsewhere, ANSIBLE_COLLECTIONS_PATH=home)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_an_editable_install_does_not_hide_the_checkout() -> None:
+    assert not (Path(sysconfig.get_path("purelib")) / "ansible_collections" / "rampart").exists()
