@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 CHECKOUT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
 _LIMIT_S = 900
@@ -58,7 +60,10 @@ class Fleet:
     def states(self, host: str, checkout: Path = CHECKOUT, **options: str) -> dict[str, str]:
         """Measure a host now and return the state of each of its controls."""
         folder = self.reports / f"states-{host}"
-        given = " ".join([f"report_dir={folder}", *(f"{key}={value}" for key, value in options.items())])
+        # The variables of playbooks do not hold for a single task.
+        roles = yaml.safe_load((checkout / "playbooks/group_vars/all.yml").read_text())["rampart_roles"]
+        arguments = {"report_dir": folder, "roles": ",".join(roles), **options}
+        given = " ".join(f"{key}={value}" for key, value in arguments.items())
         done = ansible(
             "ansible", host, "-i", str(self.inventory), "-m", "rampart.fleet.posture", "-a", given, checkout=checkout
         )
