@@ -122,6 +122,6 @@ def _write(path: str, content: bytes, mode: int = 0o644) -> str:
 
 
 def cmdline(accel: str) -> str:
-    """The kernel's command line. Emulated on a busy machine, disks and services take longer than 30 and 90 s."""
-    patience = " rootdelay=300 systemd.default_timeout_start_sec=600" if accel == "tcg" else ""
+    """The kernel's command line. Emulated on a busy machine, services take longer than systemd's 90 s."""
+    patience = " systemd.default_timeout_start_sec=600" if accel == "tcg" else ""
     return f"root=LABEL={ROOT_LABEL} rw console=ttyS0 fsck.mode=skip{patience}"
