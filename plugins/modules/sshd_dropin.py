@@ -104,6 +104,7 @@ from ansible_collections.rampart.fleet.plugins.module_utils.deadman.switch impor
 from ansible_collections.rampart.fleet.plugins.module_utils.sshd.account import account_of
 from ansible_collections.rampart.fleet.plugins.module_utils.sshd.config import directives, rebased, rivals
 from ansible_collections.rampart.fleet.plugins.module_utils.sshd.effective import context_argument, differences, parse
+from ansible_collections.rampart.fleet.plugins.module_utils.sshd.files import paths, read, write
 from ansible_collections.rampart.fleet.plugins.module_utils.sshd.lockout import reasons
 from ansible_collections.rampart.fleet.plugins.module_utils.sshd.settings import (
     QUERIES,
@@ -115,16 +116,6 @@ from ansible_collections.rampart.fleet.plugins.module_utils.sshd.settings import
 
 class SshdError(Exception):
     """The configuration is not valid or not in force; the message names the file and what to do."""
-
-
-def read(path: str) -> str:
-    """Return the text of a file."""
-    return Path(path).read_text(encoding="utf-8", errors="replace")
-
-
-def paths(pattern: str) -> list[str]:
-    """Return the sorted paths of an absolute pattern."""
-    return sorted(str(path) for path in Path("/").glob(pattern.lstrip("/")))
 
 
 class Sshd:
@@ -241,15 +232,6 @@ def put(sshd: Sshd, switch: Switch | None, path: str, content: str) -> None:
         raise
 
 
-def write(target: Path, content: str) -> None:
-    """Replace a file atomically; it appears with its final mode."""
-    handle, name = tempfile.mkstemp(prefix=".rampart-", dir=str(target.parent))
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(content)
-        os.fchmod(file.fileno(), 0o600)
-    Path(name).replace(target)
-
-
 def main() -> None:
     """Bring the drop-in into force."""
     module = AnsibleModule(
@@ -287,7 +269,7 @@ def run(module: AnsibleModule) -> dict[str, Any]:
         candidate.prove(settings, contexts, module.params["exceptions"])
         if who is not None:
             effective = sshd.effective(candidate.main, contexts[-1])
-            found = reasons(effective, account_of(who.user, effective, sshd.run))
+            found = reasons(effective, account_of(who.user, effective, lambda argv: sshd.run(list(argv))))
             if found:
                 raise SshdError("this would lock out the account of this run, nothing was changed: " + "; ".join(found))
     before = read(path) if Path(path).exists() else ""
