@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -38,7 +39,11 @@ def of_lab(folder: Path, name: str, namespaces: set[str] | None = None) -> Trace
                 continue  # a zombie, or a thread of the kernel
             if net in (namespaces or set()):
                 found.namespaces.add(net)
-            if str(folder) in command or f"rampart-lab-{name}/" in groups or str(folder) in mounts:
+            if (
+                str(folder) in command
+                or re.search(rf"/rampart-lab-{re.escape(name)}[/-]", groups)
+                or str(folder) in mounts
+            ):
                 found.processes.add(int(process.name))
                 found.namespaces |= {net} - {own}
                 found.mounts |= {line for line in mounts.splitlines() if str(folder) in line}
@@ -46,7 +51,8 @@ def of_lab(folder: Path, name: str, namespaces: set[str] | None = None) -> Trace
         with contextlib.suppress(OSError):
             if str(folder) in backing.read_text(encoding="utf-8"):
                 found.loops.add(backing.parts[3])
-    found.cgroups = {str(path) for path in Path("/sys/fs/cgroup").glob(f"**/rampart-lab-{name}")}
+    for pattern in (f"rampart-lab-{name}", f"rampart-lab-{name}-*.scope"):
+        found.cgroups |= {str(path) for path in Path("/sys/fs/cgroup").glob(f"**/{pattern}")}
     return found
 
 

@@ -22,7 +22,8 @@ from rampart.lab.plan import HostPlan, LabPlan, make
 from rampart.lab.state import LabFolder, Paths, write_atomic
 from rampart.lab.tools import bound
 
-_SSH_READY_S = {"nspawn": 60.0, "qemu": 420.0}  # an emulated machine took over 120 s to boot with the cores busy
+# On emulated machines with their cores busy, a container took over 60 s to boot and a machine over 120 s.
+_SSH_READY_S = {"nspawn": 180.0, "qemu": 420.0}
 
 
 def _silent(_: str) -> None:

@@ -7,7 +7,7 @@ No namespace is mounted anywhere and nothing is added to the machine's own netwo
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rampart.lab.plan import HostPlan, LabPlan
@@ -17,9 +17,14 @@ from rampart.lab.tools import run, tool
 _BRIDGE = "br0"
 
 
-def open_bridge(plan: LabPlan, log: Path, record: Callable[[ProcessId], None]) -> ProcessId:
-    """Start the holder and lay the bridge; the controller's end has the first address of the network."""
-    holder = spawn(["sleep", "infinity"], log, record, wrapper=[tool("unshare"), "--net"])
+def open_bridge(
+    plan: LabPlan, log: Path, record: Callable[[ProcessId], None], wrapper: Sequence[str] = ()
+) -> ProcessId:
+    """Start the holder and lay the bridge; the controller's end has the first address of the network.
+
+    `wrapper` is a command that becomes what follows it.
+    """
+    holder = spawn(["sleep", "infinity"], log, record, wrapper=[*wrapper, tool("unshare"), "--net"])
     lines = (
         "link set lo up",
         f"link add {_BRIDGE} type bridge forward_delay 0",

@@ -19,7 +19,7 @@ import signal
 import sys
 from pathlib import Path
 
-from rampart.lab import cgroups, netns
+from rampart.lab import cgroups, netns, nspawn_launcher
 from rampart.lab.driver import Context, Endpoint, HostFile, Recipe
 from rampart.lab.errors import LabError
 from rampart.lab.plan import HostPlan, LabPlan
@@ -35,26 +35,6 @@ _TOOLS = {
     "sysctl": "procps",
     "ssh": "openssh-client",
 }
-# $1 disk, $2 lower folder, $3 mount points' folder, $4 seed folder, $5 plugs the network in; the rest is the command.
-# `volatile`: a lab's disk need not survive a crash of the machine, and package installation is several times faster
-# without its syncs. A reboot (nspawn ends with 133) gets a new network namespace: a real one forgets its rules too.
-_LAUNCHER = """set -e
-disk=$1 lower=$2 mnt=$3 seed=$4 plug=$5; shift 5
-mount -o loop,discard "$disk" "$mnt/disk"
-mkdir -p "$mnt/disk/upper" "$mnt/disk/work"
-rm -rf "$mnt/disk/work/work/incompat"
-mount -t overlay -o "lowerdir=$lower,upperdir=$mnt/disk/upper,workdir=$mnt/disk/work,volatile" overlay "$mnt/root"
-[ -e "$mnt/disk/seeded" ] || cp -a "$seed/." "$mnt/root/"
-touch "$mnt/disk/seeded"
-mkdir -p /run/systemd/nspawn
-mount -t tmpfs -o mode=0755 tmpfs /run/systemd/nspawn
-export PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
-while :; do
-  code=0
-  unshare --net sh -ec "$plug"'exec "$@"' sh "$@" || code=$?
-  [ "$code" -eq 133 ] || exit "$code"
-done
-"""
 
 
 class NspawnDriver:
@@ -91,7 +71,12 @@ class NspawnDriver:
         def record(holder: ProcessId) -> None:
             context.folder.journal.record("process", pid=holder.pid, started=holder.started, role="network")
 
-        holder = netns.open_bridge(context.plan, context.folder.path / "network.log", record)
+        groups = cgroups.plan(context.plan.name, "network")
+        wrapper: list[str] = []
+        if groups.scope:
+            _record_groups(context, groups, role="network")
+            wrapper = groups.wrapper()
+        holder = netns.open_bridge(context.plan, context.folder.path / "network.log", record, wrapper)
         _save_process(context.folder.path / "network.json", holder)
 
     def start(self, context: Context, host: HostPlan, files: tuple[HostFile, ...]) -> None:
@@ -106,21 +91,19 @@ class NspawnDriver:
             (folder / name).mkdir(parents=True, exist_ok=True)
         _make_disk(folder / "disk.img", host.spec.disk_mib)
         _write_seed(folder / "seed", files, context.image / "rootfs")
-        groups = cgroups.plan(f"rampart-lab-{context.plan.name}", host.name)
-        for group in groups:
-            context.folder.journal.record("cgroup", path=str(group.parent), lab=True)
-            context.folder.journal.record("cgroup", path=str(group), host=host.name)
+        groups = cgroups.plan(context.plan.name, host.name)
+        _record_groups(context, groups, host=host.name)
 
         def record(process: ProcessId) -> None:
             context.folder.journal.record("process", pid=process.pid, started=process.started, host=host.name)
 
         def prepare(process: ProcessId) -> None:
-            cgroups.enter(groups, process.pid)
+            groups.enter(process.pid)
 
         argv = [
             "/bin/sh",
             "-c",
-            _LAUNCHER,
+            nspawn_launcher.SCRIPT,
             "sh",
             str(folder / "disk.img"),
             str(context.image / "rootfs"),
@@ -129,12 +112,13 @@ class NspawnDriver:
         argv += [
             str(folder / "seed"),
             netns.plug_script(holder, host, context.plan),
+            str(groups.unified or ""),
             "env",
             "SYSTEMD_NSPAWN_API_VFS_WRITABLE=network",
         ]
-        argv += cgroups.nspawn_environment(groups) + _nspawn(context, host, folder, bool(groups))
+        argv += groups.nspawn_environment() + _nspawn(context, host, folder)
         log = self.console_log(context, host)
-        wrapper = [tool("unshare"), "--mount", "--propagation", "slave"]
+        wrapper = [*groups.wrapper(), tool("unshare"), "--mount", "--propagation", "slave"]
         try:
             process = spawn(argv, log, record, prepare, wrapper)
         except OSError as exc:
@@ -193,7 +177,14 @@ class NspawnDriver:
         return process if process is not None and process.alive() else None
 
 
-def _nspawn(context: Context, host: HostPlan, folder: Path, own_cgroups: bool) -> list[str]:
+def _record_groups(context: Context, groups: cgroups.Groups, **whose: str) -> None:
+    for parent in groups.parents:
+        context.folder.journal.record("cgroup", path=str(parent), lab=True)
+    for group in groups.paths:
+        context.folder.journal.record("cgroup", path=str(group), **whose)
+
+
+def _nspawn(context: Context, host: HostPlan, folder: Path) -> list[str]:
     argv = [
         tool("systemd-nspawn"),
         "--quiet",
@@ -201,8 +192,9 @@ def _nspawn(context: Context, host: HostPlan, folder: Path, own_cgroups: bool) -
         f"--directory={folder}/mnt/root",
         f"--machine={_machine(context.plan, host)}",
     ]
-    # There may be no systemd here to register with; where there is one, it keeps a scope for the container.
-    argv += ["--register=no", *(["--keep-unit"] if own_cgroups else [])]
+    # The groups are there already (cgroups.py). With a scope of its own, nspawn would also handle a reboot itself, in
+    # the same network namespace, where rules and settings survive.
+    argv += ["--register=no", "--keep-unit"]
     argv += ["--console=passive", "--network-namespace-path=/proc/self/ns/net", "--resolv-conf=off", "--timezone=off"]
     argv += ["--link-journal=no", f"--hostname={host.name}", f"--uuid={host.machine_id}"]
     argv += ["--capability=CAP_NET_ADMIN,CAP_NET_RAW", f"--bind-ro={context.repository}:/srv/rampart-apt"]
