@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from rampart.lab import cgroups, drivers, faults, identity, inventory, plan, topology
+from rampart.lab import drivers, faults, identity, inventory, plan, topology
 from rampart.lab.driver import Endpoint
 from rampart.lab.errors import LabError
 from rampart.lab.state import LabFolder, Paths
@@ -107,22 +107,3 @@ def test_root_takes_containers_and_others_virtual_machines(
 ) -> None:
     monkeypatch.setattr("os.geteuid", lambda: uid)
     assert drivers.choose(topology.load("demo"), None)[0] == expected
-
-
-def test_cgroups_of_a_hybrid_and_of_a_unified_machine(tmp_path: Path) -> None:
-    for name in ("systemd", "unified", "memory", "cpuset"):
-        (tmp_path / "hybrid" / name).mkdir(parents=True)
-        (tmp_path / "hybrid" / name / "cgroup.procs").touch()
-    groups = cgroups.plan("lab", "h", tmp_path / "hybrid")
-    assert [group.relative_to(tmp_path / "hybrid").as_posix() for group in groups] == [
-        "systemd/lab/h",
-        "unified/lab/h",
-        "memory/lab/h",
-    ]
-    assert cgroups.nspawn_environment(groups) == ["SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1"]
-    (tmp_path / "v2").mkdir()
-    for name in ("cgroup.controllers", "cgroup.procs"):
-        (tmp_path / "v2" / name).touch()
-    groups = cgroups.plan("lab", "h", tmp_path / "v2")
-    assert groups == [tmp_path / "v2/lab/h"]
-    assert cgroups.nspawn_environment(groups) == []
