@@ -90,12 +90,13 @@ def stages() -> list[Stage]:
         Stage(
             "lab-test",
             (
+                pytest("lab", "tests/lab", "-m", "lab and not qemu"),
                 pytest("molecule", "tests/e2e/test_molecule.py", "-m", "lab"),
                 pytest("e2e", "tests/e2e", "-m", "lab and not soak", "--ignore=tests/e2e/test_molecule.py"),
             ),
             needs_root=True,
         ),
-        Stage("qemu-test", (pytest("qemu", "tests/e2e", "-m", "qemu"),)),
+        Stage("qemu-test", (pytest("qemu", "tests/e2e", "tests/lab", "-m", "qemu"),)),
     ]
 
 

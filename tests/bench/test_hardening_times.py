@@ -22,7 +22,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ..e2e.fleet import BIN, CHECKOUT, Fleet, ansible
+from tests.e2e.fleet import BIN, CHECKOUT, Fleet, ansible
 
 pytestmark = pytest.mark.lab
 VERIFIES = 5
