@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -53,6 +54,9 @@ def of_lab(folder: Path, name: str, namespaces: set[str] | None = None) -> Trace
                 found.loops.add(backing.parts[3])
     for pattern in (f"rampart-lab-{name}", f"rampart-lab-{name}-*.scope"):
         found.cgroups |= {str(path) for path in Path("/sys/fs/cgroup").glob(f"**/{pattern}")}
+    if Path("/run/systemd/system").is_dir():
+        argv = ["systemctl", "list-units", "--plain", "--no-legend", f"rampart-lab-{name}-*.scope"]
+        found.cgroups |= set(subprocess.run(argv, capture_output=True, text=True, check=True).stdout.splitlines())
     return found
 
 

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The write-ahead journal of a lab: a resource is recorded before it exists, so that a kill -9 leaves nothing unknown.
 
-Kinds and their data: `process {pid, started}`, `cgroup {path}`, `mount {path}`, `folder {path}`. Undoing a record of a
-resource that never came to be, or is already gone, does nothing.
+Kinds and their data: `process {pid, started}`, `cgroup {path}` (made by hand), `scope {path}` (the cgroup of a unit
+that systemd made), `mount {path}`, `folder {path}`. Undoing a record of a resource that never came to be, or is already
+gone, does nothing.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from typing import Any
 
 from rampart.lab.errors import LabError
 from rampart.lab.processes import ProcessId
+
+_SCOPE_S = 30.0  # systemd notices within milliseconds, and within seconds on an emulated machine
 
 
 @dataclass
@@ -98,10 +101,7 @@ def _undo_cgroup(record: dict[str, Any]) -> None:
     end = time.monotonic() + 10.0
     while top.is_dir():
         folders = [Path(folder) for folder, _, _ in os.walk(top, topdown=False)]
-        for folder in folders:
-            for pid in _members(folder):
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
+        _kill_members(folders)
         try:
             for folder in folders:
                 with contextlib.suppress(FileNotFoundError):
@@ -110,6 +110,24 @@ def _undo_cgroup(record: dict[str, Any]) -> None:
             if time.monotonic() > end:
                 raise
             time.sleep(0.05)
+
+
+def _undo_scope(record: dict[str, Any]) -> None:
+    """Kill what is left in the scope; systemd then removes the group. Removed by others, it is never missed there."""
+    top = Path(record["path"])
+    end = time.monotonic() + _SCOPE_S
+    while top.is_dir():
+        _kill_members(Path(folder) for folder, _, _ in os.walk(top))
+        if time.monotonic() > end:
+            raise OSError(f"systemd keeps it {_SCOPE_S:.0f} s after its processes were killed")
+        time.sleep(0.02)
+
+
+def _kill_members(cgroups: Iterable[Path]) -> None:
+    for cgroup in cgroups:
+        for pid in _members(cgroup):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
 
 def _members(cgroup: Path) -> list[int]:
@@ -129,4 +147,10 @@ def _undo_folder(record: dict[str, Any]) -> None:
         shutil.rmtree(record["path"])
 
 
-_UNDO = {"process": _undo_process, "cgroup": _undo_cgroup, "mount": _undo_mount, "folder": _undo_folder}
+_UNDO = {
+    "process": _undo_process,
+    "cgroup": _undo_cgroup,
+    "scope": _undo_scope,
+    "mount": _undo_mount,
+    "folder": _undo_folder,
+}

@@ -181,7 +181,7 @@ def _record_groups(context: Context, groups: cgroups.Groups, **whose: str) -> No
     for parent in groups.parents:
         context.folder.journal.record("cgroup", path=str(parent), lab=True)
     for group in groups.paths:
-        context.folder.journal.record("cgroup", path=str(group), **whose)
+        context.folder.journal.record("scope" if groups.scope else "cgroup", path=str(group), **whose)
 
 
 def _nspawn(context: Context, host: HostPlan, folder: Path) -> list[str]:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -125,3 +126,29 @@ def test_a_process_whose_starter_dies_before_recording_never_runs(tmp_path: Path
 def test_a_wrapper_that_fails_is_reported_with_its_log(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="log"):
         spawn(["true"], tmp_path / "log", lambda _: None, wrapper=["false"])
+
+
+def test_a_scope_is_emptied_and_left_for_systemd_to_remove(
+    journal: Journal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scope = tmp_path / "x.scope/payload"
+    scope.mkdir(parents=True)
+    sleeper = subprocess.Popen(["sleep", "60"])
+    (scope / "cgroup.procs").write_text(f"{sleeper.pid}\n", encoding="ascii")
+    journal.record("scope", path=str(scope.parent))
+    with ThreadPoolExecutor(1) as systemd:
+
+        def remove() -> None:
+            sleeper.wait(10)
+            shutil.rmtree(scope.parent)
+
+        removed = systemd.submit(remove)
+        journal.undo()
+        removed.result(10)
+    assert journal.records() == []
+    scope.mkdir(parents=True)
+    journal.record("scope", path=str(scope.parent))
+    monkeypatch.setattr("rampart.lab.journal._SCOPE_S", 0.1)
+    with pytest.raises(LabError, match=r"scope .*x\.scope: systemd keeps it"):
+        journal.undo()
+    assert scope.is_dir() and len(journal.records()) == 1
