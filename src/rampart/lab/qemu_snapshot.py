@@ -106,7 +106,7 @@ def golden(machine: Machine, files: Files, sockets: Sockets) -> Machine:
 def _take(context: Context, host: HostPlan, machine: Machine, image: Path, folder: Path) -> None:
     """Boot, wait until the guest waits, save, and put everything in place at once."""
     build = Path(tempfile.mkdtemp(prefix=f".{folder.name[-12:]}.build-", dir=folder.parent))
-    sockets = Sockets(Path(tempfile.mkdtemp(prefix="rampart-qemu-")))
+    sockets = Sockets(Path(tempfile.mkdtemp(prefix=f"rampart-{context.plan.name}-")))
     context.folder.journal.record("folder", path=str(build))
     context.folder.journal.record("folder", path=str(sockets.folder))
     files = Files(build)
