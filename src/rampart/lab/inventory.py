@@ -1,9 +1,10 @@
 # Copyright: the Rampart authors
 # SPDX-License-Identifier: Apache-2.0
-"""The Ansible inventory of a lab. Pure."""
+"""The Ansible inventory of a lab, and the waivers that stand beside it. Pure."""
 
 from __future__ import annotations
 
+from datetime import date, timedelta
 from typing import Any
 
 import yaml
@@ -14,6 +15,10 @@ from rampart.lab.images import USER
 from rampart.lab.plan import HostPlan, LabPlan
 from rampart.lab.state import LabFolder
 from rampart.lab.topology import GROUPS
+
+_HEAD = "---\n# Written by `rampart lab up`; the next one writes it anew.\n"
+# A lab is for a day or a test; `rampart lab up` writes the waivers anew.
+_WAIVED_DAYS = 30
 
 
 def render(plan: LabPlan, folder: LabFolder, endpoints: dict[str, Endpoint]) -> str:
@@ -38,7 +43,25 @@ def render(plan: LabPlan, folder: LabFolder, endpoints: dict[str, Endpoint]) -> 
         "lab_controller": plan.controller,
     }
     text: str = yaml.safe_dump({"all": {"vars": common, "children": children}}, sort_keys=False)
-    return f"---\n# Written by `rampart lab up`; the next one writes it anew.\n{text}"
+    return _HEAD + text
+
+
+def render_waivers(plan: LabPlan, today: date) -> str | None:
+    """YAML of what no host of this lab can do; None when its hosts can do everything that is asked of them.
+
+    Virtual machines have a clock of their own and, by design, no way to a time server.
+    """
+    if plan.driver != "qemu":
+        return None
+    waiver = {
+        "control": "RMP-TIME-001",
+        "hosts": [host.name for host in plan.hosts],
+        "owner": "rampart lab",
+        "reason": "the virtual machines of a lab reach nothing outside, so no time server",
+        "expires": today + timedelta(days=_WAIVED_DAYS),
+    }
+    text: str = yaml.safe_dump([waiver], sort_keys=False)
+    return _HEAD + text
 
 
 def _variables(plan: LabPlan, host: HostPlan, endpoint: Endpoint) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 
 from rampart.lab import aptrepo, drivers, faults, identity, images, inventory, prune
@@ -174,6 +175,9 @@ class Lab:
             identity.write_ssh_files(context.plan, self.folder, endpoints)
             text = inventory.render(context.plan, self.folder, endpoints)
             write_atomic(self.folder.inventory, text.encode())
+            waivers = inventory.render_waivers(context.plan, date.today())
+            if waivers is not None:
+                write_atomic(self.folder.waivers, waivers.encode())
             list(pool.map(lambda host: self._await_ssh(engine, context, host), context.plan.hosts))
             list(pool.map(self._update_package_lists, dead))
 

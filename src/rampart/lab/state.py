@@ -67,6 +67,11 @@ class LabFolder:
         return self.path / "inventory.yml"
 
     @property
+    def waivers(self) -> Path:
+        """Where playbooks look for them: beside the inventory."""
+        return self.path / "waivers.yml"
+
+    @property
     def ssh_config(self) -> Path:
         return self.path / "ssh_config"
 

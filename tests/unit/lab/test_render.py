@@ -6,10 +6,12 @@ from __future__ import annotations
 
 import shlex
 import subprocess
+from datetime import date
 from pathlib import Path
 
 import pytest
 import yaml
+from ansible_collections.rampart.fleet.plugins.plugin_utils.posture import waivers
 
 from rampart.lab import drivers, faults, identity, inventory, plan, topology
 from rampart.lab.driver import Endpoint
@@ -35,6 +37,16 @@ def test_the_inventory_has_the_groups_and_variables_of_the_contract(tmp_path: Pa
     assert data["vars"]["ansible_user"] == "ops"
     assert data["vars"]["ansible_python_interpreter"] == "/usr/bin/python3"
     assert data["vars"]["lab_name"] == "one"
+
+
+def test_virtual_machines_are_excused_from_a_time_server_and_from_nothing_else(tmp_path: Path) -> None:
+    assert inventory.render_waivers(LAB, date(2026, 3, 1)) is None
+    text = inventory.render_waivers(plan.make(topology.load("demo"), "one", "qemu", "12"), date(2026, 3, 1))
+    file = tmp_path / "waivers.yml"
+    file.write_text(text or "", encoding="utf-8")
+    (waiver,) = waivers.load_waivers([str(file)], frozenset({"RMP-TIME-001"}))
+    assert set(waiver.hosts) == {"gateway1", "gpu1", "gpu2", "store1"}
+    assert waiver.expires == date(2026, 3, 31)
 
 
 def test_ssh_itself_reads_the_configuration_as_meant(tmp_path: Path) -> None:
