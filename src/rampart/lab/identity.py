@@ -14,6 +14,7 @@ from rampart.lab.state import LabFolder, write_atomic
 from rampart.lab.tools import run
 
 HOST_KEY_TYPES = ("ed25519", "ecdsa", "rsa")
+_KEY_S = 300.0  # the search for primes took over 60 s on an emulated machine with its cores busy
 _CONNECT_S = {"nspawn": 15, "qemu": 60}  # an emulated machine takes 10 s for a login when the cores are busy
 
 
@@ -109,7 +110,7 @@ def _key_pair(path: Path, kind: str, comment: str) -> None:
     if path.exists() and path.with_suffix(".pub").exists():
         return
     path.unlink(missing_ok=True)
-    run(["ssh-keygen", "-q", "-t", kind, "-N", "", "-C", comment, "-f", str(path)])
+    run(["ssh-keygen", "-q", "-t", kind, "-N", "", "-C", comment, "-f", str(path)], _KEY_S)
 
 
 def _quoted(path: Path) -> str:
