@@ -14,14 +14,14 @@ from .fleet import BIN, CHECKOUT
 
 SCENARIOS = sorted(path.parent.name for path in (CHECKOUT / "molecule").glob("*/molecule.yml"))
 
-#: Scenarios on virtual machines, for what only a kernel of its own shows.
+#: Scenarios on virtual machines, for what only a kernel of its own shows: see test_kernel.py.
 ON_QEMU = {"kernel"}
 
 
-def run(scenario: str, log: Path, driver: str) -> None:
+def run(scenario: str, log: Path) -> None:
     """molecule test of one scenario; its lab is removed whatever happens."""
     environment = {key: value for key, value in os.environ.items() if not key.startswith(("ANSIBLE_", "MOLECULE_"))}
-    environment |= {"RAMPART_MOLECULE_DRIVER": driver, "NO_COLOR": "1", "PATH": f"{BIN}:{os.environ['PATH']}"}
+    environment |= {"RAMPART_MOLECULE_DRIVER": "nspawn", "NO_COLOR": "1", "PATH": f"{BIN}:{os.environ['PATH']}"}
     try:
         with log.open("w", encoding="utf-8") as output:
             done = subprocess.run(
@@ -42,10 +42,4 @@ def run(scenario: str, log: Path, driver: str) -> None:
 @pytest.mark.lab
 @pytest.mark.parametrize("scenario", [name for name in SCENARIOS if name not in ON_QEMU])
 def test_scenario_on_containers(scenario: str, tmp_path: Path) -> None:
-    run(scenario, tmp_path / "molecule.log", "nspawn")
-
-
-@pytest.mark.qemu
-@pytest.mark.parametrize("scenario", sorted(ON_QEMU))
-def test_scenario_on_virtual_machines(scenario: str, tmp_path: Path) -> None:
-    run(scenario, tmp_path / "molecule.log", "qemu")
+    run(scenario, tmp_path / "molecule.log")
