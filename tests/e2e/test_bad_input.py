@@ -48,8 +48,8 @@ def run(
         pytest.param({"rampart_mode": ""}, ["rampart_mode", "inference"], id="no mode"),
         pytest.param({"rampart_mode": "inferense"}, ["inferense", "inference"], id="unknown mode"),
         pytest.param(
-            {"ssh_server_permit_root_logins": "no"},
-            ["ssh_server_permit_root_logins", "ssh_server_permit_root_login"],
+            {"ssh_server_setings": {}},
+            ["ssh_server_setings", "ssh_server_settings"],
             id="unknown variable",
         ),
         pytest.param({"rampart_roles": ["os_hardning"]}, ["os_hardning", "os_hardening"], id="unknown role"),
@@ -112,7 +112,7 @@ def test_hosts_that_cannot_be_measured_are_reported_and_the_others_are(fleet: Fl
 def test_a_full_disk_stops_before_anything_is_half_written(fleet: Fleet) -> None:
     subprocess.run([BIN / "rampart", "lab", "break", "--name", fleet.lab, "gpu2", "fill-disk"], check=True, timeout=120)
     try:
-        done = fleet.playbook("harden", "-l", "gpu2", "-e", json.dumps({"ssh_server_login_grace_time": 33}))
+        done = fleet.playbook("harden", "-l", "gpu2", "-e", json.dumps({"ssh_server_settings": {"LoginGraceTime": 33}}))
         intact = fleet.shell("gpu2", "sshd -t && nft list table inet rampart >/dev/null && echo intact")
     finally:
         subprocess.run(

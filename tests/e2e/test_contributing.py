@@ -35,11 +35,9 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (copy / name).parent.mkdir(parents=True, exist_ok=True)
         (copy / name).write_text(content)
     index = copy / INDEX
-    index.write_text(
-        re.sub(
-            r"^( *)(kernel_cmdline,)$", r"\1\2\n\1login_environment,", index.read_text(), count=1, flags=re.MULTILINE
-        )
-    )
+    text = index.read_text()
+    assert text.count("probes import (\n") == 1
+    index.write_text(text.replace("probes import (\n", "probes import (\n    login_environment,\n"))
     return copy
 
 
