@@ -28,7 +28,7 @@ def parse(text: str) -> dict[str, Any]:
     """Return keywords in lower case; comma lists and repeated keywords are lists, decimal numbers are int."""
     result: dict[str, Any] = {}
     for line in text.splitlines():
-        keyword, _, value = line.strip().partition(" ")
+        keyword, _middle, value = line.strip().partition(" ")
         if not keyword:
             continue
         keyword, value = keyword.lower(), value.strip()
