@@ -72,7 +72,10 @@ options:
     type: list
     elements: path
   timeout_s:
-    description: Time in seconds for all probes of the host together. What is not measured by then is V(unknown).
+    description:
+      - Time in seconds for all probes of the host together. What is not measured by then is V(unknown).
+      - It holds for a normal host. On one that starts processes slower, such as an emulated machine, this and the limit
+        of each probe are longer by as much, ten times at most.
     type: float
     default: 60
   probes:
@@ -94,7 +97,7 @@ options:
         type: dict
         default: {}
       timeout_s:
-        description: Time in seconds for this probe.
+        description: Time in seconds of a normal host for this probe.
         type: float
         default: 5
 seealso:
@@ -151,6 +154,7 @@ evidence:
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.local_host import LocalHost
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.measure import Request, measure
+from ansible_collections.rampart.fleet.plugins.module_utils.posture.pace import pace
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.probes import kinds
 
 
@@ -183,7 +187,8 @@ def main() -> None:
         supports_check_mode=True,
     )
     requests = [Request(one["key"], one["kind"], one["params"], one["timeout_s"]) for one in module.params["probes"]]
-    observations = measure(LocalHost(), requests, kinds(), module.params["timeout_s"])
+    host = LocalHost(pace=pace())
+    observations = measure(host, requests, kinds(), host.stretched(module.params["timeout_s"]))
     module.exit_json(changed=False, observations={key: found.to_json() for key, found in observations.items()})
 
 

@@ -115,8 +115,9 @@ class Host(Protocol):
     def run(self, argv: Sequence[str], timeout: float = 5.0, stdin: str = "") -> CommandResult:
         """Run a tool of the fixed search path with LC_ALL=C and no shell, whatever its exit status.
 
-        `timeout` is in seconds and cut to what is left of the probe's time. Raises `ToolMissing` when the tool is not
-        installed and `ProbeTimeout` when it did not end in time (its whole process group is killed).
+        `timeout` is in seconds of a normal host (see `stretched`), and cut to what is left of the probe's time. Raises
+        `ToolMissing` when the tool is not installed and `ProbeTimeout` when it did not end in time (its whole process
+        group is killed).
         """
 
     def user_name(self, uid: int) -> str | None:
@@ -127,6 +128,9 @@ class Host(Protocol):
 
     def once(self, name: str, ask: Callable[[], T]) -> T:
         """Return what `ask` returned or raised the first time in this run under this name (for what probes derive)."""
+
+    def stretched(self, seconds: float) -> float:
+        """Return a time limit that suits a normal host as it suits this one, which may be far slower (`pace.py`)."""
 
     def remaining(self) -> float:
         """Return the seconds left for the running probe."""

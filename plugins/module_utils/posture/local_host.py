@@ -39,11 +39,16 @@ class LocalHost:
     """
 
     def __init__(
-        self, root: str = "/", search_path: Sequence[str] = SEARCH_PATH, deadline: float = float("inf")
+        self,
+        root: str = "/",
+        search_path: Sequence[str] = SEARCH_PATH,
+        deadline: float = float("inf"),
+        pace: float = 1.0,
     ) -> None:
         self._root = root.rstrip("/")
         self._search_path = tuple(search_path)
         self._deadline = deadline
+        self._pace = pace
         self._memo: dict[tuple[Any, ...], tuple[bool, Any]] = {}
 
     def until(self, deadline: float) -> LocalHost:
@@ -51,6 +56,10 @@ class LocalHost:
         view = copy.copy(self)
         view._deadline = deadline
         return view
+
+    def stretched(self, seconds: float) -> float:
+        """Return a time limit for a normal host as it is for this one."""
+        return seconds * self._pace
 
     def remaining(self) -> float:
         """Return the seconds left, never below zero."""
@@ -145,7 +154,9 @@ class LocalHost:
         tool = self.which(argv[0])
         if tool is None:
             raise ToolMissing("'{}' is not installed: looked in {}".format(argv[0], ":".join(self._search_path)))
-        return run_command(tool, argv, min(timeout, self.remaining()), stdin, ":".join(self._search_path))
+        return run_command(
+            tool, argv, min(self.stretched(timeout), self.remaining()), stdin, ":".join(self._search_path)
+        )
 
     def _real(self, path: str) -> str:
         if not path.startswith("/"):

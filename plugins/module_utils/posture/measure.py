@@ -28,7 +28,7 @@ Job = Callable[[], Observation]
 
 @dataclass(frozen=True)
 class Request:
-    """One thing to measure; `timeout_s` in seconds."""
+    """One thing to measure; `timeout_s` in seconds of a normal host."""
 
     key: str
     kind: str
@@ -58,7 +58,9 @@ def measure(
             reason = f"the time budget of {budget_s:g} s for all probes of the host was used up before this one"
             observations[request.key] = Observation("timeout", reason=reason)
             continue
-        observations[request.key], worker = _one(worker, host, request, kinds, min(request.timeout_s, left))
+        observations[request.key], worker = _one(
+            worker, host, request, kinds, min(host.stretched(request.timeout_s), left)
+        )
     worker.stop()
     return observations
 
@@ -76,7 +78,7 @@ def _prefetches(
 def _prefetch(
     worker: _Worker, host: Host, kind: ProbeKind, params: list[Mapping[str, Any]], end: float
 ) -> tuple[Observation, _Worker]:
-    limit = min(_PREFETCH_S, end - time.monotonic())
+    limit = min(host.stretched(_PREFETCH_S), end - time.monotonic())
 
     def job() -> Observation:
         if kind.prefetch is not None:

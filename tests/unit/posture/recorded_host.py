@@ -127,6 +127,9 @@ class RecordedHost:
             raise answer
         return answer  # type: ignore[no-any-return]
 
+    def stretched(self, seconds: float) -> float:
+        return seconds
+
     def remaining(self) -> float:
         return 5.0
 

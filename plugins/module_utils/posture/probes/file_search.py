@@ -85,7 +85,7 @@ def _shared_walk(host: Host, roots: tuple[str, ...], skip: tuple[str, ...], budg
 
 def _walk(host: Host, roots: tuple[str, ...], skip: tuple[str, ...], budget: float) -> Walk:
     # Time is left to return what was found instead of being cut off with nothing.
-    end = time.monotonic() + min(budget, host.remaining() * 0.9)
+    end = time.monotonic() + min(host.stretched(budget), host.remaining() * 0.9)
     barred = _barred(host, roots) | {path.rstrip("/") for path in skip}
     walk = Walk()
     owners = _Owners(host)
