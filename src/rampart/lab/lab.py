@@ -85,6 +85,7 @@ class Lab:
             # Nothing on a host's disk is kept, so the power is cut: processes first, then what they stood on.
             self.folder.journal.undo()
             self.folder.remove()
+            prune.release(self.paths.cache, self.folder.path)
 
     def exec(
         self, host: str, argv: Sequence[str], stdin: bytes | None = None, seconds: float = 120.0, root: bool = True

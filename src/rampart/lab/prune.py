@@ -41,11 +41,16 @@ def in_use(cache: Path, lab: Path, say: Callable[[str], None]) -> Iterator[None]
     register = cache / "labs"
     register.mkdir(parents=True, exist_ok=True)
     with locked(cache / ".lock", "the lab's cache", say, _WAIT_S, shared=True):
-        link = register / hashlib.sha256(str(lab).encode()).hexdigest()[:16]
+        link = _registration(cache, lab)
         if not link.is_symlink():
             with contextlib.suppress(FileExistsError):
                 link.symlink_to(lab)
         yield
+
+
+def release(cache: Path, lab: Path) -> None:
+    """Take a lab that is gone off the register."""
+    _registration(cache, lab).unlink(missing_ok=True)
 
 
 def prune(paths: Paths, say: Callable[[str], None]) -> Freed:
@@ -109,6 +114,10 @@ def superseded(cache: Path, current: set[str], needed_folders: set[Path]) -> lis
     kept_images = tuple(f"{path.name}-" for path in _folders(cache / "images") if path not in doomed)
     doomed += [path for path in _folders(cache / "snapshots") if not path.name.startswith(kept_images)]
     return doomed
+
+
+def _registration(cache: Path, lab: Path) -> Path:
+    return cache / "labs" / hashlib.sha256(str(lab).encode()).hexdigest()[:16]
 
 
 def _unheld_packages(apt: Path, doomed: list[Path]) -> list[Path]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from rampart.lab import aptrepo, prune
+from rampart.lab import Lab, aptrepo, prune
 from rampart.lab.errors import LabError
 from rampart.lab.state import Paths, locked
 
@@ -69,6 +69,14 @@ def test_what_a_lab_stands_on_stays_until_it_is_down(paths: Paths, tmp_path: Pat
     elsewhere.rmdir()
     assert len(prune.prune(paths, silent).names) == 2
     assert list((paths.cache / "labs").iterdir()) == []
+
+
+def test_a_lab_that_is_down_is_off_the_register(paths: Paths) -> None:
+    made = lab(paths.state, "a", folder(paths.cache / "images/nspawn-12-000000000000"), paths.cache / "apt/none")
+    with prune.in_use(paths.cache, made, silent):
+        assert [link.readlink() for link in (paths.cache / "labs").iterdir()] == [made]
+    Lab("a", paths).down()
+    assert list((paths.cache / "labs").iterdir()) == [] and not made.exists()
 
 
 def test_a_lab_that_never_registered_is_found_in_the_state_folder(paths: Paths) -> None:
