@@ -52,5 +52,10 @@ def test_the_kernel_records_who_changes_accounts(host: Host) -> None:
         host.check_output(f"userdel {name}")
 
 
+def test_a_journal_that_starts_again_leaves_the_audit_on(host: Host) -> None:
+    host.check_output("systemctl restart systemd-journald.service")
+    assert "enabled 1" in host.check_output("auditctl -s").splitlines()
+
+
 def test_the_records_are_for_administrators(host: Host) -> None:
     assert host.file("/var/log/audit/audit.log").mode & 0o007 == 0
