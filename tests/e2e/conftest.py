@@ -1,12 +1,13 @@
 # Copyright: the Rampart authors
 # SPDX-License-Identifier: Apache-2.0
-"""One lab for all end-to-end tests of a session: four hosts, hardened once."""
+"""The labs of the end-to-end tests: four hosts, hardened once a session, and one that is left as its image is."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -14,24 +15,31 @@ import pytest
 from .fleet import BIN, Fleet
 
 
-@pytest.fixture(scope="session")
-def bare_fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
-    """The hosts of the topology `demo`, as their images are."""
-    lab = f"e2e-{os.getpid()}"
+@contextmanager
+def running_lab(name: str, topology: str, reports: Path) -> Iterator[Fleet]:
+    """A lab of nspawn hosts, taken down at the end whatever happened."""
+    lab, command = f"e2e-{name}-{os.getpid()}", [BIN / "rampart", "lab"]
     try:
-        up = [BIN / "rampart", "lab", "up", "--name", lab, "--driver", "nspawn", "--topology", "demo"]
+        up = [*command, "up", "--name", lab, "--driver", "nspawn", "--topology", topology]
         subprocess.run(up, check=True, timeout=900)
-        path = subprocess.run(
-            [BIN / "rampart", "lab", "inventory", "--name", lab, "--path"], check=True, capture_output=True, text=True
-        )
-        yield Fleet(lab, Path(path.stdout.strip()), tmp_path_factory.mktemp("reports"))
+        inventory = [*command, "inventory", "--name", lab, "--path"]
+        path = subprocess.run(inventory, check=True, capture_output=True, text=True).stdout
+        yield Fleet(lab, Path(path.strip()), reports)
     finally:
-        subprocess.run([BIN / "rampart", "lab", "down", "--name", lab], check=True, timeout=120)
+        subprocess.run([*command, "down", "--name", lab], check=True, timeout=120)
+
+
+@pytest.fixture(scope="module")
+def bare_fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    """One host, `host1`, that nothing has hardened."""
+    with running_lab("bare", "single", tmp_path_factory.mktemp("bare")) as fleet:
+        yield fleet
 
 
 @pytest.fixture(scope="session")
-def fleet(bare_fleet: Fleet) -> Fleet:
-    """The same hosts, hardened; the verdict of that run is in the report `first`."""
-    done = bare_fleet.playbook("site", report="first")
-    assert done.returncode == 0, f"site.yml failed:\n{done.stdout[-6000:]}\n{done.stderr[-2000:]}"
-    return bare_fleet
+def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    """The hosts of the topology `demo`, hardened; the verdict of that run is in the report `first`."""
+    with running_lab("fleet", "demo", tmp_path_factory.mktemp("reports")) as fleet:
+        done = fleet.playbook("site", report="first")
+        assert done.returncode == 0, f"site.yml failed:\n{done.stdout[-6000:]}\n{done.stderr[-2000:]}"
+        yield fleet
