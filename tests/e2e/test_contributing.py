@@ -55,17 +55,16 @@ def test_the_examples_own_unit_tests_pass(checkout: Path) -> None:
 
 
 @pytest.mark.lab
-def test_the_example_enforces_and_its_control_can_fail(fleet: Fleet, checkout: Path, tmp_path: Path) -> None:
+def test_the_example_enforces_and_its_control_can_fail(bare_fleet: Fleet, checkout: Path, tmp_path: Path) -> None:
     play = tmp_path / "example.yml"
-    play.write_text(yaml.safe_dump([{"hosts": "gpu2", "become": True, "roles": ["rampart.fleet.shell_timeout"]}]))
+    play.write_text(yaml.safe_dump([{"hosts": "host1", "become": True, "roles": ["rampart.fleet.shell_timeout"]}]))
     measured = {"checkout": checkout, "roles": "shell_timeout"}
-    assert fleet.states("gpu2", **measured) == {CONTROL: "fail"}
+    assert bare_fleet.states("host1", **measured) == {CONTROL: "fail"}
     for changes in (1, 0):
-        done = ansible("ansible-playbook", str(play), "-i", str(fleet.inventory), checkout=checkout)
-        assert re.search(rf"gpu2 .*changed={changes} .*failed=0", done.stdout), done.stdout
-    assert fleet.states("gpu2", **measured) == {CONTROL: "pass"}
+        done = ansible("ansible-playbook", str(play), "-i", str(bare_fleet.inventory), checkout=checkout)
+        assert re.search(rf"host1 .*changed={changes} .*failed=0", done.stdout), done.stdout
+    assert bare_fleet.states("host1", **measured) == {CONTROL: "pass"}
     for mutation in yaml.safe_load(FILES["tests/e2e/mutations/shell_timeout.yml"]):
-        fleet.shell("gpu2", mutation["break"])
-        assert fleet.states("gpu2", **measured) == {CONTROL: "fail"}
-        fleet.shell("gpu2", mutation["heal"])
-    fleet.shell("gpu2", "rm /etc/profile.d/50-rampart-timeout.sh")
+        bare_fleet.shell("host1", mutation["break"])
+        assert bare_fleet.states("host1", **measured) == {CONTROL: "fail"}
+        bare_fleet.shell("host1", mutation["heal"])
