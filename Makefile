@@ -35,9 +35,11 @@ package: ## Wheel and collection, installed elsewhere
 lab-test: ## Molecule scenarios and end-to-end tests on nspawn hosts (root)
 qemu-test: ## The scenario that needs a kernel of its own, on a virtual machine
 
-.PHONY: bench soak
+.PHONY: bench soak machines
 bench: setup ## Times against peers, as ratios; DEV_SEC=path names dev-sec's checkout
 	@$(BIN)/pytest tests/bench -s
+machines: setup ## The lab's own virtual machines: TPM, UEFI, LUKS, rails, dcbshim (20 minutes without KVM)
+	@$(BIN)/pytest tests/lab -m qemu
 soak: setup ## SOAK_ROUNDS (20) rounds of lab up, apply, apply again, down: looks for leftovers and drift
 	@$(BIN)/pytest tests/e2e -m "lab and soak" -s
 

@@ -96,7 +96,7 @@ def stages() -> list[Stage]:
             ),
             needs_root=True,
         ),
-        Stage("qemu-test", (pytest("qemu", "tests/e2e", "tests/lab", "-m", "qemu"),)),
+        Stage("qemu-test", (pytest("qemu", "tests/e2e", "-m", "qemu"),)),
     ]
 
 
