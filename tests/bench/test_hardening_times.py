@@ -87,7 +87,7 @@ def peer_play(tmp: Path) -> Path:
     # What containers cannot do is switched off, as dev-sec's own scenarios do; pipelining is on for both sides.
     play = {
         "hosts": "all", "become": True, "gather_facts": True,
-        "vars": {"ssh_allow_users": "ops", "os_auditd_enabled": False, "ufw_manage_defaults": False},
+        "vars": {"ssh_allow_users": "ops", "os_auditd_enabled": False, "os_auth_pam_passwdqc_enable": False},
         "roles": ["devsec.hardening.os_hardening", "devsec.hardening.ssh_hardening"],
     }  # fmt: skip
     path = tmp / "peer.yml"
@@ -95,8 +95,13 @@ def peer_play(tmp: Path) -> Path:
     return path
 
 
+def show(*rows: tuple[str, str]) -> None:
+    print()
+    for name, value in rows:
+        print(f"{name:32s} {value}")
+
+
 def test_first_and_second_run_and_verify(tmp_path: Path) -> None:
-    rows: list[tuple[str, str]] = []
     with single_host(tmp_path, "ours") as fleet:
         first, second = ours(fleet, "harden"), ours(fleet, "harden")
         verifies = [ours(fleet, "verify").wall_s for _ in range(VERIFIES)]
@@ -104,7 +109,7 @@ def test_first_and_second_run_and_verify(tmp_path: Path) -> None:
     measured = next(host for host in report["hosts"])
     probes_ms = sum(observation["ms"] for observation in measured["observations"].values())
     controls = len(measured["results"])
-    rows += [
+    show(
         ("harden, first run", f"{first.wall_s:6.1f} s   {first.tasks} tasks, {first.changed} changed"),
         ("harden, second run", f"{second.wall_s:6.1f} s   {second.tasks} tasks, {second.changed} changed"),
         (
@@ -112,7 +117,7 @@ def test_first_and_second_run_and_verify(tmp_path: Path) -> None:
             f"{statistics.median(verifies):6.2f} s   median of {VERIFIES}, {min(verifies):.2f} to {max(verifies):.2f}",
         ),
         ("probes on the host", f"{probes_ms / 1000:6.2f} s   {len(measured['observations'])} observations"),
-    ]
+    )
     if "DEV_SEC" in os.environ:
         home = peers_checkout(tmp_path, Path(os.environ["DEV_SEC"]))
         play = peer_play(tmp_path)
@@ -123,7 +128,7 @@ def test_first_and_second_run_and_verify(tmp_path: Path) -> None:
                 runs.append(
                     timed(ansible("ansible-playbook", str(play), "-i", str(fleet.inventory), checkout=home), started)
                 )
-        rows += [
+        show(
             (
                 "dev-sec os+ssh, first run",
                 f"{runs[0].wall_s:6.1f} s   {runs[0].tasks} tasks, {runs[0].changed} changed",
@@ -135,7 +140,4 @@ def test_first_and_second_run_and_verify(tmp_path: Path) -> None:
             ("ratio dev-sec / ours, first", f"{runs[0].wall_s / first.wall_s:6.2f}"),
             ("ratio dev-sec / ours, second", f"{runs[1].wall_s / second.wall_s:6.2f}"),
             ("ratio of tasks, second", f"{runs[1].tasks / second.tasks:6.2f}"),
-        ]
-    print()
-    for name, value in rows:
-        print(f"{name:32s} {value}")
+        )
