@@ -84,10 +84,11 @@ def peers_checkout(tmp: Path, dev_sec: Path) -> Path:
 
 
 def peer_play(tmp: Path) -> Path:
-    # What containers cannot do is switched off, as dev-sec's own scenarios do; pipelining is on for both sides.
+    # What containers cannot do is off, kernel parameters too, which favours the peer; both sides have pipelining.
     play = {
         "hosts": "all", "become": True, "gather_facts": True,
-        "vars": {"ssh_allow_users": "ops", "os_auditd_enabled": False, "os_auth_pam_passwdqc_enable": False},
+        "vars": {"ssh_allow_users": "ops", "os_auditd_enabled": False, "os_auth_pam_passwdqc_enable": False,
+                 "os_sysctl_enabled": False},
         "roles": ["devsec.hardening.os_hardening", "devsec.hardening.ssh_hardening"],
     }  # fmt: skip
     path = tmp / "peer.yml"
