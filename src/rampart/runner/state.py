@@ -125,12 +125,8 @@ class RunState:
 
 
 def stage_of(data: Mapping[str, Any]) -> str:
-    """The column of an event: the role, or the play's name up to its first word for tasks outside roles."""
-    role = str(data.get("role") or "").rpartition(".")[2]
-    if role:
-        return role
-    words = re.split(r"[\s:,]+", str(data.get("play", "")).strip().lower(), maxsplit=1)
-    return words[0] or "play"
+    """The column of an event: the role, or `playbook` for the tasks around the roles (grouping, facts, verdict)."""
+    return str(data.get("role") or "").rpartition(".")[2] or "playbook"
 
 
 def phase_of(data: Mapping[str, Any]) -> str:

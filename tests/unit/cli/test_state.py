@@ -30,8 +30,7 @@ def fold(*events: dict[str, Any]) -> RunState:
 def test_stage_is_the_role_and_phase_is_its_tasks_file() -> None:
     data = event("runner_on_start")["event_data"]
     assert (stage_of(data), phase_of(data)) == ("firewall", "configure")
-    assert stage_of({"play": "Verify the fleet"}) == "verify"
-    assert stage_of({}) == "play"
+    assert stage_of({"play": "Verify the fleet"}) == "playbook"
 
 
 def test_a_running_task_shows_its_phase_and_a_finished_one_its_count() -> None:
