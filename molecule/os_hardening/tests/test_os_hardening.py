@@ -98,9 +98,3 @@ def test_administrators_still_become_root(host: Host) -> None:
 def test_nothing_dumps_core(host: Host) -> None:
     status, output = as_user(host, "ulimit -c")
     assert (status, output) == (0, "0")
-
-
-def test_nobody_else_schedules_jobs(host: Host) -> None:
-    for path in ("/etc/crontab", "/etc/cron.d", "/etc/cron.daily"):
-        if host.file(path).exists:
-            assert host.file(path).mode & 0o077 == 0, path
