@@ -14,6 +14,7 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.measure import Request
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.model import SEVERITIES, Observation, Result, Waiver
+from ansible_collections.rampart.fleet.plugins.module_utils.posture.parameters import setting_problems
 from ansible_collections.rampart.fleet.plugins.plugin_utils.posture import assessment, catalogue, waivers
 from ansible_collections.rampart.fleet.plugins.plugin_utils.posture.catalogue_cache import default_cache
 from ansible_collections.rampart.fleet.plugins.plugin_utils.posture.collection import collection_version
@@ -41,12 +42,13 @@ class ActionModule(ActionBase):
             entries = controls.select(arguments["roles"], arguments["ids"], arguments["areas"])
             known = frozenset(str(entry.control["id"]) for entry in controls.entries)
             exceptions = waivers.load_waivers(arguments["waivers"], known)
+            self._check_parameters(arguments["parameters"], controls)
         except (catalogue.CatalogueError, waivers.WaiverError) as error:
             raise AnsibleActionFail(str(error)) from None
         if not entries:
             raise AnsibleActionFail(f"roles {arguments['roles']} have no controls: nothing could be measured")
         subject = self._subject(arguments, task_vars or {}, controls.sha256)
-        found = self._assess(subject, entries, exceptions, arguments["timeout_s"], task_vars or {})
+        found = self._assess(subject, entries, exceptions, arguments, task_vars or {})
         content = assessment.document(subject, entries, found, exceptions)
         try:
             path = assessment.write_host_file(Path(arguments["report_dir"]), content)
@@ -71,6 +73,8 @@ class ActionModule(ActionBase):
                     "default": self._variable(task_vars, "posture_catalogue_paths") or [],
                 },
                 "timeout_s": {"type": "float", "default": 60.0},
+                "parameters": {"type": "dict", "default": {}},
+                "vantage": {"type": "dict", "default": {}},
             }
         )
         for name, variable in (("roles", "rampart_roles"), ("mode", "rampart_mode")):
@@ -98,18 +102,28 @@ class ActionModule(ActionBase):
         subject: assessment.Subject,
         entries: Sequence[catalogue.Entry],
         exceptions: Sequence[Waiver],
-        timeout_s: float,
+        arguments: dict[str, Any],
         task_vars: dict[str, Any],
     ) -> assessment.Assessment:
         answer = self._execute_module(
             module_name="rampart.fleet.posture",
-            module_args={"probes": [_sent(one) for one in assessment.requests_for(entries)], "timeout_s": timeout_s},
+            module_args={
+                "probes": [_sent(one) for one in assessment.requests_for(entries)],
+                "timeout_s": arguments["timeout_s"],
+            },
             task_vars=task_vars,
         )
         if answer.get("failed") or "observations" not in answer:
             return assessment.failed(_why(answer, task_vars))
-        observations = {key: Observation.from_json(found) for key, found in answer["observations"].items()}
-        return assessment.judge(subject, entries, observations, exceptions)
+        answers = {**arguments["vantage"], **answer["observations"]}
+        observations = {key: Observation.from_json(found) for key, found in answers.items()}
+        return assessment.judge(subject, entries, observations, exceptions, arguments["parameters"])
+
+    def _check_parameters(self, settings: dict[str, Any], controls: catalogue.Catalogue) -> None:
+        known = {str(entry.control["id"]): entry.control for entry in controls.entries}
+        problems = list(setting_problems(settings, known))
+        if problems:
+            raise AnsibleActionFail("\n  ".join(["the parameters of controls cannot be used:", *problems]))
 
 
 def _sent(request: Request) -> dict[str, Any]:

@@ -78,6 +78,18 @@ options:
         of each probe are longer by as much, ten times at most.
     type: float
     default: 60
+  parameters:
+    description:
+      - What this site expects otherwise than the controls do, as C({control id: {parameter: value}}). Only parameters
+        that a control declares can be set, within their limits; the report prints each that differs.
+    type: dict
+    default: {}
+  vantage:
+    description:
+      - What another host observed of this one, as the return value C(observations) of
+        the module on the peer. Controls that look from outside are not applicable without it.
+    type: dict
+    default: {}
   probes:
     description: What to measure on the host. The action fills it in; it is not for tasks.
     type: list
@@ -183,6 +195,8 @@ def main() -> None:
             "ids": {"type": "list", "elements": "str", "default": []},
             "areas": {"type": "list", "elements": "str", "default": []},
             "catalogue_paths": {"type": "list", "elements": "path"},
+            "parameters": {"type": "dict", "default": {}},
+            "vantage": {"type": "dict", "default": {}},
         },
         supports_check_mode=True,
     )

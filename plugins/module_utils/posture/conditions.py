@@ -47,13 +47,14 @@ _MISSING = _Missing()
 def check(expect: Mapping[str, Any], observations: Observations) -> Finding:
     """Return what a tree of `all` and `any` says; false outweighs doubt in `all`, true outweighs it in `any`."""
     if "all" in expect:
-        return _join([check(member, observations) for member in expect["all"]], decisive=False)
+        return join([check(member, observations) for member in expect["all"]], decisive=False)
     if "any" in expect:
-        return _join([check(member, observations) for member in expect["any"]], decisive=True)
+        return join([check(member, observations) for member in expect["any"]], decisive=True)
     return _condition(expect, observations[expect["obs"]])
 
 
-def _join(findings: Sequence[Finding], decisive: bool) -> Finding:
+def join(findings: Sequence[Finding], decisive: bool) -> Finding:
+    """Return what several findings say together; `decisive` is the truth that one of them gives to all."""
     deciding = [finding for finding in findings if finding.truth is decisive]
     doubtful = [finding for finding in findings if finding.doubt is not None]
     if deciding:

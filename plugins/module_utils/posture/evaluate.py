@@ -18,25 +18,32 @@ from ansible_collections.rampart.fleet.plugins.module_utils.posture.conditions i
     Observations,
     check,
     field_of,
+    join,
 )
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.describe import words_of
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.model import (
     Observation,
     Result,
     Waiver,
-    observation_key,
+    is_external,
+    probe_key,
 )
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.ops import same
+from ansible_collections.rampart.fleet.plugins.module_utils.posture.parameters import Settings, bind, values_of
 
 Control = Mapping[str, Any]
 Context = Mapping[str, Any]
 
+_LOST = Observation("error", reason="the host returned no observation for this probe")
+_UNSEEN = Observation("absent", reason="no other host looked at this one")
+
 
 @dataclass(frozen=True)
 class _Demand:
-    """What is expected here, and the conflict that made it differ from the usual."""
+    """What is expected here, now and after a reboot, and the conflict that made it differ from the usual."""
 
     expect: Mapping[str, Any]
+    persist: Mapping[str, Any] | None = None
     because: str | None = None
 
 
@@ -46,10 +53,12 @@ def evaluate(
     context: Context,
     waivers: Sequence[Waiver],
     now: date,
+    settings: Settings | None = None,
 ) -> Result:
     """Return the result of a control on the host of `context` (`hostname`, `mode`, `virt`, `workload`).
 
-    `observations` are by `observation_key`; one that is missing counts as an error of the probe.
+    `observations` are by `probe_key`; one that is missing counts as an error of the probe, or as absent when it is to
+    be made from outside. `settings` are the site's values of parameters, by control.
     """
     own = _own_observations(control, observations)
     blank = Result(control["id"], control["severity"], "manual", obs=tuple(dict.fromkeys(_keys(control).values())))
@@ -58,31 +67,34 @@ def evaluate(
         return replace(blank, state=outside.state, reason=outside.reason)
     if control.get("manual"):
         return replace(blank, reason=str(control.get("rationale") or "a person has to judge"))
+    values = values_of(control, settings or {})
     demand = _demand(control, context)
     if isinstance(demand, Doubt):
         return replace(blank, state=demand.state, reason=demand.reason)
-    told = replace(blank, expected=words_of(demand.expect), because=demand.because)
+    demand = _bound(demand, values)
+    told = replace(blank, expected=_wanted(demand), because=demand.because, parameters=values)
     finding = check(demand.expect, own)
-    told = replace(told, observed="; ".join(finding.observed[:12]), offenders=finding.offenders)
+    later = check(demand.persist, own) if demand.persist else None
+    both = finding if later is None else join([finding, later], decisive=False)
+    told = replace(told, observed="; ".join(both.observed[:12]), offenders=both.offenders)
     dispute = _dispute(control, demand.expect, own)
     if dispute is not None:
         return replace(told, state=dispute.state, reason=dispute.reason)
-    return _with_waiver(_judged(told, finding), waivers, str(context.get("hostname", "")), now)
+    judged = _with_drift(_judged(told, both), finding, later)
+    return _with_waiver(judged, waivers, str(context.get("hostname", "")), now)
 
 
 def _keys(control: Control) -> dict[str, str]:
     """Return the observation key of each of the control's own observation names."""
-    return {probe["id"]: observation_key(probe["kind"], params_of(probe)) for probe in control.get("probes", ())}
-
-
-def params_of(probe: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the parameters in a control's entry of `probes`."""
-    return {name: value for name, value in probe.items() if name not in ("id", "kind")}
+    return {probe["id"]: probe_key(probe) for probe in control.get("probes", ())}
 
 
 def _own_observations(control: Control, observations: Mapping[str, Observation]) -> dict[str, Observation]:
-    lost = Observation("error", reason="the host returned no observation for this probe")
-    return {name: observations.get(key, lost) for name, key in _keys(control).items()}
+    found = {}
+    for probe in control.get("probes", ()):
+        lost = _UNSEEN if is_external(probe) else _LOST
+        found[probe["id"]] = observations.get(probe_key(probe), lost)
+    return found
 
 
 @dataclass(frozen=True)
@@ -116,8 +128,27 @@ def _demand(control: Control, context: Context) -> _Demand | Doubt:
         if isinstance(met, Doubt):
             return met
         if met:
-            return _Demand(variant["expect"], variant.get("because"))
-    return _Demand(control["expect"])
+            return _Demand(variant["expect"], variant.get("persist"), variant.get("because"))
+    return _Demand(control["expect"], control.get("persist"))
+
+
+def _bound(demand: _Demand, values: Mapping[str, Mapping[str, Any]]) -> _Demand:
+    later = bind(demand.persist, values) if demand.persist else None
+    return replace(demand, expect=bind(demand.expect, values), persist=later)
+
+
+def _wanted(demand: _Demand) -> str:
+    if demand.persist is None:
+        return words_of(demand.expect)
+    return f"{words_of(demand.expect)}; after a reboot {words_of(demand.persist)}"
+
+
+def _with_drift(result: Result, now: Finding, later: Finding | None) -> Result:
+    """Say of a failure whether only what runs, or only what boots, deviates."""
+    if later is None or None in (now.truth, later.truth) or now.truth == later.truth:
+        return result
+    where = "in force now, and not after a reboot" if now.truth else "right after a reboot, and not in force now"
+    return replace(result, drift="runtime", reason=f"{where}: {result.reason}")
 
 
 def _matches(when: Mapping[str, Sequence[str]], context: Context) -> bool | Doubt:
@@ -176,15 +207,25 @@ def _field_for(expect: Mapping[str, Any], name: str) -> str:
 
 
 def _judged(told: Result, finding: Finding) -> Result:
-    suffix = f" (expected differently here because of {told.because})" if told.because else ""
+    notes = _notes(told)
+    suffix = "".join(f" ({note})" for note in notes)
     if finding.doubt is not None:
         return replace(told, state=finding.doubt.state, reason=finding.doubt.reason)
     if finding.truth:
-        return replace(told, state="pass", reason=suffix.strip(" ()"))
+        return replace(told, state="pass", reason="; ".join(notes))
     listed = f": {', '.join(finding.offenders[:5])}" if finding.offenders else ""
     more = f" and {len(finding.offenders) - 5} more" if len(finding.offenders) > 5 else ""
     found = finding.observed[0] if finding.observed else "nothing was observed"
     return replace(told, state="fail", reason=f"{found}{listed}{more}, wanted {told.expected}{suffix}")
+
+
+def _notes(told: Result) -> list[str]:
+    """Return why the expectation is not the usual one."""
+    notes = [f"expected differently here because of {told.because}"] if told.because else []
+    for name, each in told.parameters.items():
+        if each["value"] != each["default"]:
+            notes.append(f"this site expects {name} {each['value']!r}, the control {each['default']!r}")
+    return notes
 
 
 def _with_waiver(result: Result, waivers: Sequence[Waiver], host: str, today: date) -> Result:

@@ -12,6 +12,8 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 STATES = ("pass", "fail", "not_applicable", "waived", "manual", "error", "unknown", "conflict")
+#: Prefix of the keys of observations that another host of the fleet made
+VANTAGE = "vantage:"
 SEVERITIES = ("critical", "high", "medium", "low", "info")
 
 
@@ -80,10 +82,32 @@ class Result:
     obs: tuple[str, ...] = ()
     offenders: tuple[str, ...] = ()
     because: str | None = field(default=None)
+    #: `runtime` when what is in force and what the next boot brings differ
+    drift: str | None = None
+    #: {name: {value, default}} of the control's parameters
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    #: whether a fresh installation of the host's release passes as well
+    default_safe: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Return the entry of a report."""
         return {**asdict(self), "obs": list(self.obs), "offenders": list(self.offenders)}
+
+
+def probe_key(probe: Mapping[str, Any]) -> str:
+    """Return the observation key of an entry of a control's `probes`; what is seen from outside has a prefix."""
+    key = observation_key(probe["kind"], params_of(probe))
+    return f"{VANTAGE}{key}" if is_external(probe) else key
+
+
+def params_of(probe: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parameters in an entry of a control's `probes`."""
+    return {name: value for name, value in probe.items() if name not in ("id", "kind", "vantage")}
+
+
+def is_external(probe: Mapping[str, Any]) -> bool:
+    """Say whether an entry of `probes` is measured from another host."""
+    return bool(probe.get("vantage") == "external")
 
 
 def observation_key(kind: str, params: Mapping[str, Any]) -> str:

@@ -13,16 +13,20 @@ from typing import Any
 from urllib.parse import quote
 
 from ansible_collections.rampart.fleet.plugins.module_utils.posture import verdict
-from ansible_collections.rampart.fleet.plugins.module_utils.posture.evaluate import evaluate, params_of
+from ansible_collections.rampart.fleet.plugins.module_utils.posture.evaluate import evaluate
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.measure import Request
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.model import (
     Observation,
     Result,
     Waiver,
-    observation_key,
+    is_external,
+    params_of,
+    probe_key,
 )
+from ansible_collections.rampart.fleet.plugins.module_utils.posture.parameters import Settings
 from ansible_collections.rampart.fleet.plugins.plugin_utils.posture.catalogue import Entry
 from ansible_collections.rampart.fleet.plugins.plugin_utils.posture.context import context_of, context_requests
+from ansible_collections.rampart.fleet.plugins.plugin_utils.posture.default_safe import default_safe
 from ansible_collections.rampart.fleet.plugins.plugin_utils.posture.files import write_private
 from ansible_collections.rampart.fleet.plugins.plugin_utils.posture.waivers import uses
 
@@ -54,25 +58,45 @@ class Assessment:
 
 
 def requests_for(entries: Sequence[Entry]) -> list[Request]:
-    """Return each thing to measure once, with the longest time that any of its controls allows."""
-    wanted = {request.key: request for request in context_requests()}
+    """Return each thing to measure on the host once, with the longest time that any of its controls allows."""
+    return _requests(entries, external=False, known=context_requests())
+
+
+def vantage_requests(entries: Sequence[Entry]) -> list[Request]:
+    """Return each thing that another host is to measure, likewise; their keys have the prefix `vantage:`."""
+    return _requests(entries, external=True)
+
+
+def _requests(entries: Sequence[Entry], external: bool, known: Sequence[Request] = ()) -> list[Request]:
+    wanted = {request.key: request for request in known}
     for entry in entries:
         limit = float(entry.control.get("cost", {}).get("timeout_s", _DEFAULT_TIMEOUT_S))
         for probe in entry.control.get("probes", ()):
-            params = params_of(probe)
-            key = observation_key(probe["kind"], params)
-            request = wanted.setdefault(key, Request(key, probe["kind"], params, limit))
+            if is_external(probe) is not external:
+                continue
+            key = probe_key(probe)
+            request = wanted.setdefault(key, Request(key, probe["kind"], params_of(probe), limit))
             wanted[key] = replace(request, timeout_s=max(request.timeout_s, limit))
     return list(wanted.values())
 
 
 def judge(
-    subject: Subject, entries: Sequence[Entry], observations: Mapping[str, Observation], waivers: Sequence[Waiver]
+    subject: Subject,
+    entries: Sequence[Entry],
+    observations: Mapping[str, Observation],
+    waivers: Sequence[Waiver],
+    settings: Settings | None = None,
 ) -> Assessment:
     """Return the results of the controls on what was observed, as of the day the measurement started."""
     context = context_of(subject.name, subject.mode, observations)
-    day = subject.started.date()
-    results = tuple(evaluate(entry.control, observations, context, waivers, day) for entry in entries)
+    day, safe = subject.started.date(), default_safe(context)
+    results = tuple(
+        replace(
+            evaluate(entry.control, observations, context, waivers, day, settings),
+            default_safe=entry.control["id"] in safe,
+        )
+        for entry in entries
+    )
     return Assessment(results, observations, context)
 
 

@@ -10,8 +10,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.rampart.fleet.plugins.module_utils.posture import probes
-from ansible_collections.rampart.fleet.plugins.module_utils.posture.evaluate import params_of
+from ansible_collections.rampart.fleet.plugins.module_utils.posture import probes, vantage
+from ansible_collections.rampart.fleet.plugins.module_utils.posture.model import is_external, params_of
+from ansible_collections.rampart.fleet.plugins.module_utils.posture.parameters import is_parameter, value_problems
 from jsonschema import Draft202012Validator
 
 Control = Mapping[str, Any]
@@ -45,6 +46,8 @@ def meaning_problems(control: Control, conflicts: frozenset[str]) -> list[str]:
     found += _probe_problems(control)
     found += _name_problems(control, set(declared))
     found += _pattern_problems(control)
+    found += _parameter_problems(control)
+    found += _outside_problems(control)
     for variant in control.get("variants", ()):
         because = str(variant.get("because", ""))
         # A sentence has blanks; a single word is the id of a conflict.
@@ -54,13 +57,36 @@ def meaning_problems(control: Control, conflicts: frozenset[str]) -> list[str]:
 
 
 def _probe_problems(control: Control) -> Iterator[str]:
-    kinds = probes.kinds()
+    inside, outside = probes.kinds(), vantage.kinds()
     for probe in control.get("probes", ()):
+        kinds = outside if is_external(probe) else inside
         kind = kinds.get(probe["kind"])
         if kind is None:
-            yield f"probe kind '{probe['kind']}' is not known, wanted one of {', '.join(sorted(kinds))}"
+            yield f"probe kind '{probe['kind']}' is not known, wanted one of {', '.join(sorted(kinds)) or 'none'}"
         else:
             yield from kind.problems(params_of(probe))
+
+
+def _outside_problems(control: Control) -> Iterator[str]:
+    required = {condition["obs"] for condition in control.get("applies", {}).get("requires", ())}
+    for probe in control.get("probes", ()):
+        if is_external(probe) and probe["id"] not in required:
+            yield (
+                f"probe '{probe['id']}' is external, and applies.requires does not ask for it to be present: "
+                "a fleet of one host has nobody who looks from outside"
+            )
+
+
+def _parameter_problems(control: Control) -> Iterator[str]:
+    declared = control.get("params", {})
+    used = {condition["value"]["param"] for condition in conditions_of(control) if is_parameter(condition.get("value"))}
+    for name in sorted(used - set(declared)):
+        yield f"parameter '{name}' is not declared in params: {', '.join(sorted(declared)) or 'it has none'}"
+    for name in sorted(set(declared) - used):
+        yield f"parameter '{name}' is declared and never looked at"
+    for name, meant in declared.items():
+        for problem in value_problems(meant["default"], meant):
+            yield f"the default of parameter '{name}' is {meant['default']!r}, wanted {problem}"
 
 
 def _name_problems(control: Control, declared: set[str]) -> Iterator[str]:
@@ -73,7 +99,7 @@ def _name_problems(control: Control, declared: set[str]) -> Iterator[str]:
 
 def _pattern_problems(control: Control) -> Iterator[str]:
     for condition in conditions_of(control):
-        if condition["op"] in ("regex_full", "not_regex_full"):
+        if condition["op"] in ("regex_full", "not_regex_full") and isinstance(condition["value"], str):
             try:
                 re.compile(condition["value"])
             except re.error as error:
@@ -83,8 +109,8 @@ def _pattern_problems(control: Control) -> Iterator[str]:
 def conditions_of(control: Control) -> list[Mapping[str, Any]]:
     """Return every condition of a control: what it requires, expects, and expects in its variants."""
     trees: list[Mapping[str, Any]] = [{"all": control.get("applies", {}).get("requires", [])}]
-    trees += [control["expect"]] if "expect" in control else []
-    trees += [variant["expect"] for variant in control.get("variants", ())]
+    demands = [control, *control.get("variants", ())]
+    trees += [demand[key] for demand in demands for key in ("expect", "persist") if key in demand]
     return [condition for tree in trees for condition in _leaves(tree)]
 
 

@@ -26,9 +26,7 @@ def documents(root: Path) -> dict[Path, str]:
 def stale(root: Path) -> list[Path]:
     """Generated files that are missing or differ."""
     return [
-        path
-        for path, text in documents(root).items()
-        if not path.is_file() or path.read_text(encoding="utf-8") != text
+        path for path, text in documents(root).items() if not path.is_file() or path.read_text(encoding="utf-8") != text
     ]
 
 

@@ -26,6 +26,9 @@ GOOD: dict[str, Any] = {
     "remedy": "role rampart.fleet.x, variable x_y",
 }
 
+LEAST = {"type": "int", "default": 1, "min": 1, "meaning": "least value"}
+AT_LEAST = {"all": [{"obs": "key", "op": "ge", "value": {"param": "least"}}]}
+
 
 def write(folder: Path, *controls: Any, role: str = "tst", name: str = "tst.yml") -> Source:
     path = folder / role / "controls" / name
@@ -66,6 +69,13 @@ def test_the_schema_knows_exactly_the_operators_that_exist() -> None:
         (changed(probes=[{"id": "key", "kind": "sysctl", "name": "x"}]), "needs parameter 'key'"),
         (changed(probes=[*GOOD["probes"], {"id": "x", "kind": "sysctl", "key": "a"}]), "never looked at"),
         (changed(applies={"virt": ["vm"]}), "RMP-TST-001"),
+        (changed(expect={"all": [{"obs": "key", "op": "ge", "value": {"param": "least"}}]}), "'least' is not declared"),
+        (changed(params={"least": LEAST}), "declared and never looked at"),
+        (changed(params={"least": {**LEAST, "default": "1"}}, expect=AT_LEAST), "default of parameter 'least'"),
+        (changed(params={"least": {**LEAST, "default": 0}}, expect=AT_LEAST), "wanted 1 or more"),
+        (changed(persist={"all": [{"obs": "boot", "op": "eq", "value": 1}]}), "observation 'boot'"),
+        (changed(manual=True), "should not be valid under"),
+        (changed(probes=[{"id": "key", "kind": "sysctl", "key": "a", "vantage": "external"}]), "is not known"),
         (changed(variants=[{"when": {"modes": ["idle"]}, "expect": GOOD["expect"], "because": "no-such"}]), "no-such"),
     ],
 )
