@@ -80,14 +80,14 @@ options:
     default: 60
   parameters:
     description:
-      - What this site expects otherwise than the controls do, as C({control id: {parameter: value}}). Only parameters
-        that a control declares can be set, within their limits; the report prints each that differs.
+      - What this site expects otherwise than the controls do, parameters and their values by control id. Only
+        parameters that a control declares can be set, within their limits; the report prints each that differs.
     type: dict
     default: {}
   vantage:
     description:
-      - What another host observed of this one, as the return value C(observations) of
-        the module on the peer. Controls that look from outside are not applicable without it.
+      - What another host observed of this one, by observation key. Controls that look from outside are not applicable
+        without it.
     type: dict
     default: {}
   probes:
