@@ -15,16 +15,17 @@ from pathlib import Path
 
 import pytest
 
+from . import kill_rate
+from .agent import Agent, Measurer
 from .fleet import BIN, CHECKOUT, Fleet
-from .test_mutations import Mutation, load
+from .mutation import FOLDER, Bench, Mutation, area, first_of_each_family, load
 
 pytestmark = pytest.mark.qemu
 
 HOST = "host1"
 LAB = "molecule-kernel"
 _BOOT_S = 300.0
-MUTATIONS = load(Path(__file__).parent / "mutations" / "kernel")
-BROKEN = ",".join(sorted({control for each in MUTATIONS for control in (*each.controls, *each.also)}))
+MUTATIONS = load(FOLDER / "kernel")
 
 
 def molecule(*arguments: str, log: Path) -> int:
@@ -57,14 +58,22 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
 
 
 @pytest.fixture(scope="module")
-def healthy(machine: Fleet) -> dict[str, str]:
-    """The states of the hardened machine once it has booted again, before anything is broken."""
+def measurer(machine: Fleet) -> Iterator[Measurer]:
+    """The machine once it has booted again, as a measurer sees it; what the boot took back is an error."""
     hardened = machine.states(HOST)
     _boot_again(machine)
-    booted = machine.states(HOST)
-    lost = {control: state for control, state in booted.items() if hardened[control] == "pass" and state != "pass"}
-    assert not lost, f"the boot took back what the hardening had reached: {lost}"
-    return {control: booted[control] for control in BROKEN.split(",")}
+    with Agent(machine.lab, HOST) as agent:
+        found = Measurer(agent, machine.modes()[HOST])
+        booted = found.states()
+        lost = {name: state for name, state in booted.items() if hardened[name] == "pass" and state != "pass"}
+        assert not lost, f"the boot took back what the hardening had reached: {lost}"
+        yield found
+
+
+@pytest.fixture(scope="module")
+def healthy(measurer: Measurer) -> dict[str, str]:
+    """The states of the hardened machine before anything is broken."""
+    return measurer.states()
 
 
 def test_what_waited_for_the_boot_is_there(healthy: dict[str, str]) -> None:
@@ -72,41 +81,38 @@ def test_what_waited_for_the_boot_is_there(healthy: dict[str, str]) -> None:
 
 
 @pytest.fixture(scope="module")
-def broken(machine: Fleet, healthy: dict[str, str]) -> list[dict[str, str]]:
-    """The states with one half of the mutations in force, and with the other: a measurement costs too much for each."""
-    return [_measured_broken(machine, MUTATIONS[half::2]) for half in (0, 1)]
+def bench(machine: Fleet, measurer: Measurer, healthy: dict[str, str]) -> Bench:
+    """A look at everything takes long on this machine: only the first mutation of a family gets one, the first of all
+    by both ways of measuring, and the others a look at the families that they are about."""
+    whole, first = first_of_each_family(MUTATIONS), MUTATIONS[0].name
+
+    def scope(mutation: Mutation) -> frozenset[str] | None:
+        families = {area(control) for control in (*mutation.controls, *mutation.also)}
+        return None if mutation.name in whole else frozenset(name for name in healthy if area(name) in families)
+
+    return Bench(measurer, healthy, lambda: machine.states(HOST), lambda mutation: mutation.name == first, scope)
 
 
-@pytest.mark.parametrize("index", range(len(MUTATIONS)), ids=[mutation.name for mutation in MUTATIONS])
-def test_a_broken_kernel_is_seen(healthy: dict[str, str], broken: list[dict[str, str]], index: int) -> None:
-    mutation, half = MUTATIONS[index], index % 2
-    controls = set(mutation.controls)
-    assert {healthy[control] for control in controls} == {"pass"}, "the control must pass before the host is broken"
-    assert {broken[half][control] for control in controls} == {"fail"}
-    elsewhere = {control for each in MUTATIONS[1 - half :: 2] for control in (*each.controls, *each.also)}
-    assert {broken[1 - half][control] for control in controls - elsewhere} <= {"pass"}, (
-        "the control fails without the breakage"
-    )
+@pytest.mark.parametrize("mutation", MUTATIONS, ids=[f"{each.file}: {each.name}" for each in MUTATIONS])
+def test_a_broken_kernel_is_seen(bench: Bench, mutation: Mutation) -> None:
+    outcome = bench.try_out(mutation)
+    print(f"{outcome.seconds:.1f} s")
+    assert not outcome.problems, f"{mutation.file}: {mutation.name!r}:\n" + "\n".join(outcome.problems)
 
 
-@pytest.mark.parametrize("half", [0, 1])
-def test_nothing_but_what_was_broken_changes(healthy: dict[str, str], broken: list[dict[str, str]], half: int) -> None:
-    expected = {control for each in MUTATIONS[half::2] for control in (*each.controls, *each.also)}
-    assert {control for control, state in broken[half].items() if state != healthy[control]} <= expected
+def test_healing_leaves_the_kernel_as_it_was(measurer: Measurer, healthy: dict[str, str]) -> None:
+    assert measurer.states() == healthy
 
 
-def test_healing_leaves_the_kernel_as_it_was(machine: Fleet, healthy: dict[str, str]) -> None:
-    # A count of lost records starts anew with a boot only.
-    healed = machine.states(HOST, ids=BROKEN) | {"RMP-AUD-005": healthy["RMP-AUD-005"]}
-    assert healed == healthy
-
-
-def _measured_broken(machine: Fleet, mutations: list[Mutation]) -> dict[str, str]:
-    machine.shell(HOST, "\n".join(mutation.broken_by for mutation in mutations))
-    try:
-        return machine.states(HOST, ids=BROKEN)
-    finally:
-        machine.shell(HOST, "\n".join(mutation.healed_by for mutation in reversed(mutations)))
+def test_every_control_that_passes_is_broken_by_a_mutation(
+    healthy: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    passing = {name for name, state in healthy.items() if state == "pass"}
+    elsewhere = load(FOLDER)
+    with capsys.disabled():
+        print(f"\n{kill_rate.table(passing, MUTATIONS, elsewhere)}")
+    lacking = kill_rate.unbroken(passing, [*MUTATIONS, *elsewhere]) - kill_rate.missing()
+    assert not lacking, f"no mutation breaks {', '.join(sorted(lacking))}"
 
 
 def _boot_again(machine: Fleet) -> None:

@@ -1,81 +1,118 @@
 # Copyright: the Rampart authors
 # SPDX-License-Identifier: Apache-2.0
-"""Every control family can fail: the running host is broken by hand, and the verdict flips.
+"""Every control can fail: the running host is broken by hand, the verdict flips, and nothing else changes.
 
-A mutation is `{name, controls: [id], break: shell, heal: shell, also: [id]}` in `mutations/*.yml`. `also` names
-controls that see the same breakage from another side; nothing else may change.
+`mutation.py` has the format and the course of a mutation. Two hosts are broken side by side. The test that counts
+comes last: a control that passes on a host and that no mutation breaks is unproven.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
+import zlib
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 
 import pytest
-import yaml
 
+from . import kill_rate
+from .agent import Agent, Measurer
 from .fleet import Fleet
+from .mutation import FOLDER, Bench, Mutation, Outcome, disagreements, first_of_each_family, load
 
-HOST = "gpu1"
-
-
-@dataclass(frozen=True)
-class Mutation:
-    """One way to break a host, and the controls that must notice."""
-
-    name: str
-    controls: tuple[str, ...]
-    broken_by: str
-    healed_by: str
-    also: tuple[str, ...]
-
-
-def load(folder: Path) -> list[Mutation]:
-    """Return the mutations of every file in the folder."""
-    entries = [entry for path in sorted(folder.glob("*.yml")) for entry in yaml.safe_load(path.read_text())]
-    return [
-        Mutation(entry["name"], tuple(entry["controls"]), entry["break"], entry["heal"], tuple(entry.get("also", ())))
-        for entry in entries
-    ]
-
-
-FOLDER = Path(__file__).parent / "mutations"
 MUTATIONS = load(FOLDER)
 
 
+def place(mutation: Mutation, modes: dict[str, str]) -> str:
+    """The host to break: the one that is named, else always the same one of those in the mode."""
+    if mutation.host in modes:
+        return mutation.host
+    fitting = sorted(host for host, mode in modes.items() if mode == mutation.mode)
+    assert fitting, f"no host of the lab is in mode {mutation.mode}, which {mutation.name!r} wants"
+    return fitting[zlib.crc32(mutation.name.encode()) % len(fitting)]
+
+
 @pytest.fixture(scope="module")
-def healthy(fleet: Fleet) -> dict[str, str]:
-    """The states of the hardened host before anything is broken."""
-    return fleet.states(HOST)
+def benches(fleet: Fleet, request: pytest.FixtureRequest) -> Iterator[dict[str, Bench]]:
+    """The hosts that the selected mutations need, each seen healthy by both ways of measuring."""
+    modes = fleet.modes()
+    chosen = selected(request)
+    whole = first_of_each_family(chosen)
+    wanted = {place(mutation, modes) for mutation in chosen} or {place(MUTATIONS[0], modes)}
+    with ExitStack() as stack:
+        found = {}
+        for host in sorted(wanted):
+            measurer = Measurer(stack.enter_context(Agent(fleet.lab, host)), modes[host])
+            healthy = measurer.states()
+            assert not disagreements(healthy, fleet.states(host))
+            found[host] = Bench(
+                measurer, healthy, lambda host=host: fleet.states(host), lambda mutation: mutation.name in whole
+            )
+        yield found
+
+
+@pytest.fixture(scope="module")
+def outcomes(
+    fleet: Fleet, benches: dict[str, Bench], request: pytest.FixtureRequest
+) -> Iterator[dict[str, Future[Outcome]]]:
+    """What each selected mutation comes to, by name; one thread a host works through them."""
+    modes, futures = fleet.modes(), {}
+    with ExitStack() as stack:
+        threads = {host: stack.enter_context(ThreadPoolExecutor(1)) for host in benches}
+        for mutation in selected(request):
+            host = place(mutation, modes)
+            futures[mutation.name] = threads[host].submit(benches[host].try_out, mutation)
+        try:
+            yield futures
+        finally:
+            for future in futures.values():
+                future.cancel()
+
+
+def selected(request: pytest.FixtureRequest) -> list[Mutation]:
+    """The mutations of the tests that this session runs."""
+    calls = [item.callspec.params for item in request.session.items if hasattr(item, "callspec")]
+    return [params["mutation"] for params in calls if isinstance(params.get("mutation"), Mutation)]
+
+
+def test_names_are_unique() -> None:
+    names = [mutation.name for mutation in [*MUTATIONS, *load(FOLDER / "kernel")]]
+    assert not {name for name in names if names.count(name) > 1}
 
 
 @pytest.mark.lab
-@pytest.mark.parametrize("mutation", MUTATIONS, ids=[mutation.name for mutation in MUTATIONS])
-def test_a_broken_host_is_seen(fleet: Fleet, healthy: dict[str, str], mutation: Mutation) -> None:
-    assert {healthy.get(control) for control in mutation.controls} == {"pass"}, (
-        "the control must pass before the host is broken"
-    )
-    fleet.shell(HOST, mutation.broken_by)
-    try:
-        broken = fleet.states(HOST)
-    finally:
-        fleet.shell(HOST, mutation.healed_by)
-    changed = {control for control, state in broken.items() if state != healthy[control]}
-    assert {broken[control] for control in mutation.controls} == {"fail"}
-    assert changed - set(mutation.also) == set(mutation.controls), (
-        "the breakage changed controls that it has nothing to do with"
-    )
+@pytest.mark.parametrize("mutation", MUTATIONS, ids=[f"{each.file}: {each.name}" for each in MUTATIONS])
+def test_a_broken_host_is_seen(outcomes: dict[str, Future[Outcome]], fleet: Fleet, mutation: Mutation) -> None:
+    outcome = outcomes[mutation.name].result()
+    where = place(mutation, fleet.modes())
+    assert not outcome.problems, f"{mutation.file}: {mutation.name!r} on {where}:\n" + "\n".join(outcome.problems)
 
 
 @pytest.mark.lab
-def test_healing_leaves_the_host_as_it_was(fleet: Fleet, healthy: dict[str, str]) -> None:
-    assert fleet.states(HOST) == healthy
+def test_healing_leaves_the_hosts_as_they_were(
+    fleet: Fleet, benches: dict[str, Bench], outcomes: dict[str, Future[Outcome]]
+) -> None:
+    for future in outcomes.values():
+        future.result()
+    for host, bench in benches.items():
+        assert fleet.states(host) == bench.healthy
 
 
 @pytest.mark.lab
-def test_every_area_has_a_mutation(healthy: dict[str, str]) -> None:
-    areas = {control.split("-")[1] for control, state in healthy.items() if state == "pass"}
-    # What cannot be broken in a container is broken in the virtual machine of test_kernel.py.
-    everywhere = [*MUTATIONS, *load(FOLDER / "kernel")]
-    covered = {control.split("-")[1] for mutation in everywhere for control in (*mutation.controls, *mutation.also)}
-    assert areas <= covered, f"no mutation breaks a control of {sorted(areas - covered)}"
+def test_every_control_that_passes_is_broken_by_a_mutation(
+    benches: dict[str, Bench],
+    outcomes: dict[str, Future[Outcome]],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    passing = {name for bench in benches.values() for name, state in bench.healthy.items() if state == "pass"}
+    good = [
+        mutation
+        for mutation in MUTATIONS
+        if mutation.name in outcomes and not outcomes[mutation.name].result().problems
+    ]
+    elsewhere = load(FOLDER / "kernel")
+    with capsys.disabled():
+        print(f"\n{kill_rate.table(passing, good, elsewhere)}")
+        print(kill_rate.times({name: outcome.seconds for name, outcome in ended.items()}))
+    lacking = kill_rate.unbroken(passing, [*MUTATIONS, *elsewhere]) - kill_rate.missing()
+    assert not lacking, f"no mutation breaks {', '.join(sorted(lacking))}"
