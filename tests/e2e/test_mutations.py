@@ -105,11 +105,8 @@ def test_every_control_that_passes_is_broken_by_a_mutation(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     passing = {name for bench in benches.values() for name, state in bench.healthy.items() if state == "pass"}
-    good = [
-        mutation
-        for mutation in MUTATIONS
-        if mutation.name in outcomes and not outcomes[mutation.name].result().problems
-    ]
+    ended = {name: future.result() for name, future in outcomes.items()}
+    good = [mutation for mutation in MUTATIONS if mutation.name in ended and not ended[mutation.name].problems]
     elsewhere = load(FOLDER / "kernel")
     with capsys.disabled():
         print(f"\n{kill_rate.table(passing, good, elsewhere)}")
