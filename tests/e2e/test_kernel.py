@@ -19,11 +19,12 @@ from . import kill_rate
 from .agent import Agent, Measurer
 from .fleet import BIN, CHECKOUT, Fleet
 from .mutation import FOLDER, Bench, Mutation, area, first_of_each_family, load
+from .scenario import lab_of
 
 pytestmark = pytest.mark.qemu
 
 HOST = "host1"
-LAB = "molecule-kernel"
+LAB = lab_of("kernel")
 _BOOT_S = 300.0
 MUTATIONS = load(FOLDER / "kernel")
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from .fleet import BIN, CHECKOUT
+from .scenario import lab_of
 
 SCENARIOS = sorted(path.parent.name for path in (CHECKOUT / "molecule").glob("*/molecule.yml"))
 
@@ -35,8 +36,7 @@ def run(scenario: str, log: Path) -> None:
             )
         assert done.returncode == 0, log.read_text(encoding="utf-8")[-8000:]
     finally:
-        lab = f"molecule-{scenario.replace('_', '-')}"
-        subprocess.run([BIN / "rampart", "lab", "down", "--name", lab], check=True, timeout=120)
+        subprocess.run([BIN / "rampart", "lab", "down", "--name", lab_of(scenario)], check=True, timeout=120)
 
 
 @pytest.mark.lab
