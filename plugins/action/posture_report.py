@@ -9,6 +9,7 @@ import platform
 import shutil
 import sys
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,7 @@ class ActionModule(ActionBase):
             "report_dir": {"type": "path", "default": "report"},
             "history": {"type": "path"},
             "fail_on": {"type": "str", "default": "high", "choices": list(SEVERITIES)},
+            "min_coverage": {"type": "float", "default": 90.0},
             "fail": {"type": "bool", "default": True},
             "title": {"type": "str", "default": "Fleet posture"},
             "max_lines": {"type": "int", "default": 20},
@@ -109,7 +111,8 @@ class ActionModule(ActionBase):
             controller=platform.node(),
         )
         files, known = load_host_files(directory / "hosts"), _known(arguments["hosts"], variables)
-        return assemble(files, arguments["hosts"], run, arguments["fail_on"], judge, known)
+        decide = partial(judge, min_coverage=arguments["min_coverage"])
+        return assemble(files, arguments["hosts"], run, arguments["fail_on"], decide, known)
 
     def _show(self, report: Json, directory: Path) -> None:
         display, screen = Display(), _screen()

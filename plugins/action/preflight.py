@@ -46,7 +46,9 @@ class ActionModule(ActionBase):
             *preflight.check_unknown(variables, specs),
             *preflight.check_types(variables, specs, _violates),
         ]
-        waivers = check_waiver_files(self._argument("waivers", []), variables.host)
+        waivers = check_waiver_files(
+            self._argument("waivers", []), variables.host, (task_vars or {}).get("groups", {}).get("rampart", ())
+        )
         expired_fail = self._argument("expired_waivers", "fail") == "fail"
         problems += waivers.malformed + (waivers.expired if expired_fail else [])
         result.update(changed=False)

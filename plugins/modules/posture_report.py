@@ -37,6 +37,12 @@ options:
     type: str
     default: high
     choices: [critical, high, medium, low, info]
+  min_coverage:
+    description:
+      - Share of the applicable controls of each host that must have been decided, in percent.
+      - Below it the verdict is V(undecided), however good the score is.
+    type: float
+    default: 90
   fail:
     description:
       - Whether the task fails when the verdict is not good.

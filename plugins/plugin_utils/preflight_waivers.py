@@ -9,28 +9,41 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from fnmatch import fnmatchcase
 
-from .posture.waivers import read_waivers
+from .posture.waivers import WANTED, read_waivers
 from .preflight import Problem
-
-_SHAPE = "{control, hosts: [glob], owner, reason, expires: YYYY-MM-DD, ticket?}"
 
 
 @dataclass
 class WaiverProblems:
-    """What is wrong with the waivers: those that cannot be read, and those of this host that are out of date."""
+    """What is wrong with the waivers: those that cannot be meant as they are, and those of this host out of date."""
 
     malformed: list[Problem] = field(default_factory=list)
     expired: list[Problem] = field(default_factory=list)
 
 
-def check_waiver_files(paths: Sequence[str], host: str, today: date | None = None) -> WaiverProblems:
-    """Return the problems of the files; today (default: the day in UTC) decides what is out of date."""
+def check_waiver_files(
+    paths: Sequence[str], host: str, fleet: Sequence[str] = (), today: date | None = None
+) -> WaiverProblems:
+    """Return the problems of the files; today (default: the day in UTC) decides what is out of date.
+
+    A waiver for hosts of which the `fleet` has none covers nothing: it is a problem, unless the fleet is not known.
+    """
     day = today or datetime.now(UTC).date()
     reading = read_waivers(paths)
     return WaiverProblems(
         malformed=[
-            Problem(place, problem, f"waivers {_SHAPE}", "Correct the file; no waiver is applied until it can be read.")
+            Problem(place, problem, f"waivers {WANTED}", "Correct the file; no waiver is applied until it can be read.")
             for place, problem in reading.problems
+        ]
+        + [
+            Problem(
+                f"{place} ({waiver.control}, owner {waiver.owner})",
+                f"covers hosts {', '.join(waiver.hosts)}, and the inventory has none of them",
+                "hosts of the group rampart",
+                "Correct the pattern, or delete the waiver.",
+            )
+            for place, waiver in reading.waivers
+            if fleet and not any(fnmatchcase(name, glob) for name in fleet for glob in waiver.hosts)
         ],
         expired=[
             Problem(

@@ -2,17 +2,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """The command `rampart`: ansible-playbook with progress, a run folder, and an exit code that means something.
 
-Exit codes: 0 the verdict is good, 1 a control at or above the threshold fails, 2 could not decide, or usage.
+Exit codes: 0 the verdict is good, 1 a control at or above the threshold fails, 2 could not decide, 3 usage, 4 drift.
 """
 
 from __future__ import annotations
 
 import importlib
+import sys
 from dataclasses import dataclass
 from typing import Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
+
+USAGE = 3
+#: What a shell gives a process that SIGINT ended.
+INTERRUPTED = 130
 
 
 @dataclass(frozen=True)
@@ -86,4 +91,11 @@ def root(
 
 def main() -> None:
     """Entry point of the console script."""
-    app()
+    try:
+        sys.exit(app(standalone_mode=False))
+    except typer.TyperException as error:
+        # Typer itself ends with 2, which is a verdict here.
+        typer.echo(f"rampart: {error.format_message().rstrip('.')}; --help says what there is", err=True)
+        sys.exit(USAGE)
+    except typer.Abort:
+        sys.exit(INTERRUPTED)

@@ -16,7 +16,7 @@ from rampart.runner.execute import RunnerError
 from rampart.runner.play import UNDECIDED, PlayResult, play
 from rampart.runner.request import PlayRequest
 from rampart.runner.summary import print_summary
-from rampart.runner.verdict import Expect
+from rampart.runner.verdict import USAGE, Expect
 from rampart.runner.view import choose
 
 Inventory = Annotated[list[str], typer.Option("-i", "--inventory", help="Inventory file, folder or host list.")]
@@ -133,7 +133,7 @@ def run_and_exit(request: PlayRequest, report_dir: Path, as_json: bool, expect: 
     missing = [each for each in request.inventory if "," not in each and not Path(each).exists()]
     if missing:
         typer.echo(f"inventory {', '.join(missing)} does not exist: give a file, a folder, or 'host1,host2'", err=True)
-        raise typer.Exit(UNDECIDED)
+        raise typer.Exit(USAGE)
     try:
         result = play(request, report_dir, choose(console), expect)
     except RunnerError as error:

@@ -18,6 +18,8 @@ from ansible_collections.rampart.fleet.plugins.plugin_utils.report.history impor
 from ansible_collections.rampart.fleet.plugins.plugin_utils.report.schema import ReportInvalid, validate
 from ansible_collections.rampart.fleet.plugins.plugin_utils.report.summary import problem_lines
 
+from rampart.runner.verdict import USAGE
+
 Json = dict[str, Any]
 
 COLORS = {"good": typer.colors.GREEN, "bad": typer.colors.RED, "open": typer.colors.YELLOW, "plain": None}
@@ -104,7 +106,7 @@ def report(
     open_page: Annotated[bool, typer.Option("--open/--no-open", help="Open the page in a browser.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for machines.")] = False,
 ) -> None:
-    """Show the last report. Exit codes: 0 good, 1 a control fails (with --diff: newly fails), 2 undecided or usage."""
+    """Show the last report. Exit codes: 0 good, 1 a control fails (with --diff: newly fails), 2 undecided, 3 usage."""
     remembered = History(history or directory / "history.sqlite")
     try:
         current = load(directory)
@@ -119,7 +121,7 @@ def report(
             code = _show_report(current, directory, as_json)
     except (UsageError, HistoryError) as error:
         typer.secho(f"rampart report: {error}", fg=typer.colors.RED, err=True)
-        raise typer.Exit(2) from error
+        raise typer.Exit(USAGE) from error
     if open_page and not webbrowser.open((directory / "index.html").resolve().as_uri()):
         typer.echo("No browser could be started; open the page by hand.", err=True)
     raise typer.Exit(code)

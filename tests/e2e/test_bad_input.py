@@ -24,6 +24,9 @@ WAIVER = {
     "hosts": ["*"],
     "owner": "ops@example.org",
     "reason": "migration",
+    "ticket": "OPS-1",
+    "compensating_control": "the bastion",
+    "created": "2019-10-01",
     "expires": "2020-01-01",
 }
 

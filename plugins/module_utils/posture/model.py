@@ -45,15 +45,20 @@ class Observation:
 
 @dataclass(frozen=True)
 class Waiver:
-    """A written exception: this control may fail on these hosts up to and including the day `expires`."""
+    """A written exception: this control may fail on these hosts up to and including the day `expires`.
+
+    `compensating_control` says what protects meanwhile.
+    """
 
     id: str
     control: str
     hosts: tuple[str, ...]
     owner: str
     reason: str
+    created: date
     expires: date
-    ticket: str | None = None
+    ticket: str
+    compensating_control: str
 
     def covers(self, control: str, host: str) -> bool:
         """Say whether it was written for this control on this host."""
@@ -65,7 +70,8 @@ class Waiver:
 
     def to_json(self) -> dict[str, Any]:
         """Return the entry of a report."""
-        return {**asdict(self), "hosts": list(self.hosts), "expires": self.expires.isoformat()}
+        days = {"created": self.created.isoformat(), "expires": self.expires.isoformat()}
+        return {**asdict(self), "hosts": list(self.hosts), **days}
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,11 @@ Json = Mapping[str, Any]
 
 _UNDECIDED = ("error", "unknown", "conflict")
 
+#: What `rampart` ends with: good, findings, could not decide, usage, drift.
+GOOD, FINDINGS, UNDECIDED, USAGE, DRIFT = 0, 1, 2, 3, 4
+#: Below this share of decided controls a host's score says too little to be good.
+MIN_COVERAGE = 90.0
+
 
 def weight(severity: str) -> int:
     """Return what a control of this severity counts in a score."""
@@ -36,10 +41,10 @@ def score(results: Iterable[Json]) -> float | None:
 
 
 def coverage(results: Iterable[Json]) -> float | None:
-    """Return the share of applicable controls that were decided (pass or fail), 0 to 100."""
+    """Return the share of applicable controls that were decided (pass, fail, or fail and waived), 0 to 100."""
     number = counts(results)
     applicable = sum(number.values()) - number.get("not_applicable", 0)
-    decided = number.get("pass", 0) + number.get("fail", 0)
+    decided = number.get("pass", 0) + number.get("fail", 0) + number.get("waived", 0)
     return round(100.0 * decided / applicable, 1) if applicable else None
 
 
@@ -48,25 +53,34 @@ def at_or_above(severity: str, threshold: str) -> bool:
     return SEVERITIES.index(severity) <= SEVERITIES.index(threshold)
 
 
-def verdict(hosts: Sequence[Json], fail_on: str, waivers: Sequence[Json] = ()) -> dict[str, Any]:
+def verdict(
+    hosts: Sequence[Json],
+    fail_on: str,
+    waivers: Sequence[Json] = (),
+    drift: Sequence[str] = (),
+    min_coverage: float = MIN_COVERAGE,
+) -> dict[str, Any]:
     """Return the decision about entries of a report's `hosts` and `waivers`.
 
     {state, exit_code, fail_on, score, coverage, counts, reasons}: exit_code 1 when a control at or above `fail_on`
-    fails without waiver or a waiver has expired, else 2 when anything kept the fleet from being decided, else 0.
+    fails without waiver or a waiver has expired, else 2 when anything kept the fleet from being decided or the coverage
+    of a host is below `min_coverage` percent, else 4 when there are reasons in `drift`, else 0.
     """
     if fail_on not in SEVERITIES:
         raise ValueError("fail_on is '{}', wanted one of {}".format(fail_on, ", ".join(SEVERITIES)))
     results = [result for host in hosts for result in host["results"]]
     grave = [result for result in results if at_or_above(result["severity"], fail_on)]
-    failed = sum(result["state"] == "fail" for result in grave)
-    doubts = _doubts(hosts, results, grave, fail_on)
-    failures = [f"{failed} of the results at {fail_on} or above fail"] if failed else []
-    failures += [
-        "the waiver of {} by {} expired on {}".format(waiver["control"], waiver["owner"], waiver["expires"])
-        for waiver in waivers
-        if waiver.get("expired")
-    ]
-    state, exit_code = ("fail", 1) if failures else ("undecided", 2) if doubts else ("pass", 0)
+    failures, doubts = _failures(grave, waivers, fail_on), _doubts(hosts, results, grave, fail_on)
+    doubts += _uncovered(hosts, min_coverage)
+    state, exit_code = (
+        ("fail", FINDINGS)
+        if failures
+        else ("undecided", UNDECIDED)
+        if doubts
+        else ("drift", DRIFT)
+        if drift
+        else ("pass", GOOD)
+    )
     return {
         "state": state,
         "exit_code": exit_code,
@@ -74,8 +88,30 @@ def verdict(hosts: Sequence[Json], fail_on: str, waivers: Sequence[Json] = ()) -
         "score": score(results),
         "coverage": coverage(results),
         "counts": counts(results),
-        "reasons": failures + doubts,
+        "reasons": [*failures, *doubts, *drift],
     }
+
+
+def _failures(grave: Sequence[Json], waivers: Sequence[Json], fail_on: str) -> list[str]:
+    failed = sum(result["state"] == "fail" for result in grave)
+    failures = [f"{failed} of the results at {fail_on} or above fail"] if failed else []
+    failures += [
+        "the waiver of {} by {} expired on {}".format(waiver["control"], waiver["owner"], waiver["expires"])
+        for waiver in waivers
+        if waiver.get("expired")
+    ]
+    return failures
+
+
+def _uncovered(hosts: Sequence[Json], min_coverage: float) -> list[str]:
+    """Return the hosts of which too little was decided: a high score over half of the controls proves nothing."""
+    return [
+        "{} of the applicable controls of {} were decided, wanted {:g} % or more".format(
+            f"{host['coverage']} %", host["name"], min_coverage
+        )
+        for host in hosts
+        if host["state"] == "measured" and host.get("coverage") is not None and host["coverage"] < min_coverage
+    ]
 
 
 def _doubts(hosts: Sequence[Json], results: Sequence[Json], grave: Sequence[Json], fail_on: str) -> list[str]:

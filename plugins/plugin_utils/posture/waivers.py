@@ -8,15 +8,20 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import yaml
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.model import Result, Waiver
 
-_WANTED = "wanted {control, hosts: [glob], owner, reason, expires: YYYY-MM-DD, ticket?}"
-_TEXTS = ("control", "owner", "reason")
+WANTED = (
+    "{control, hosts: [glob], owner, reason, ticket, compensating_control, created: YYYY-MM-DD, expires: YYYY-MM-DD}"
+)
+#: A decision about a risk is taken again twice a year at the latest.
+MAX_DAYS = 180
+_TEXTS = ("control", "owner", "reason", "ticket", "compensating_control")
+_DAYS = ("created", "expires")
 
 
 class WaiverError(Exception):
@@ -82,21 +87,37 @@ def _entries(path: Path, reading: Reading) -> Iterator[tuple[str, Any]]:
 
 def _problems(entry: Any, known: frozenset[str] | None) -> Iterator[str]:
     if not isinstance(entry, Mapping):
-        yield f"found {entry!r}, {_WANTED}"
+        yield f"found {entry!r}, wanted {WANTED}"
         return
-    for key in sorted(set(map(str, entry)) - {*_TEXTS, "hosts", "expires", "ticket"}):
-        yield f"key '{key}' is not known, {_WANTED}"
+    for key in sorted(set(map(str, entry)) - {*_TEXTS, *_DAYS, "hosts"}):
+        yield f"key '{key}' is not known, wanted {WANTED}"
     for key in _TEXTS:
-        if not isinstance(entry.get(key), str) or not entry[key].strip():
+        # A ticket may be a bare number.
+        text = str(entry[key]) if key == "ticket" and isinstance(entry.get(key), int) else entry.get(key)
+        if not isinstance(text, str) or not text.strip():
             yield f"key '{key}' is {entry.get(key)!r}, wanted text"
     hosts = entry.get("hosts")
     if not isinstance(hosts, list) or not hosts or not all(isinstance(one, str) and one for one in hosts):
         yield f"key 'hosts' is {hosts!r}, wanted a list of host names or patterns"
-    if _day(entry.get("expires")) is None:
-        yield f"key 'expires' is {entry.get('expires')!r}, wanted a day such as 2027-01-31"
+    yield from _day_problems(entry)
     control = entry.get("control")
     if known is not None and isinstance(control, str) and control.strip() and control not in known:
         yield f"key 'control' is '{control}', and no control has that id"
+
+
+def _day_problems(entry: Mapping[str, Any]) -> Iterator[str]:
+    for key in _DAYS:
+        if _day(entry.get(key)) is None:
+            yield f"key '{key}' is {entry.get(key)!r}, wanted a day such as 2027-01-31"
+    created, expires = _day(entry.get("created")), _day(entry.get("expires"))
+    if created is None or expires is None:
+        return
+    # The calendar of whoever wrote it may be a day ahead of UTC.
+    if created > datetime.now(UTC).date() + timedelta(days=1):
+        yield f"key 'created' is {created.isoformat()}, wanted a day that is not in the future"
+    if not 0 <= (expires - created).days <= MAX_DAYS:
+        last = (created + timedelta(days=MAX_DAYS)).isoformat()
+        yield f"key 'expires' is {expires.isoformat()}, wanted a day from 'created' to {MAX_DAYS} days later ({last})"
 
 
 def _day(value: Any) -> date | None:
@@ -107,20 +128,20 @@ def _day(value: Any) -> date | None:
 
 
 def _waiver(entry: Mapping[str, Any]) -> Waiver:
-    day = _day(entry["expires"])
-    if day is None:
-        raise ValueError(f"expires is {entry['expires']!r}, wanted YYYY-MM-DD")
-    told = {**entry, "expires": day.isoformat()}
+    """Return the waiver of an entry in which no problem was found."""
+    created, expires = (date.fromisoformat(str(entry[key])) for key in _DAYS)
+    told = {**entry, "created": created.isoformat(), "expires": expires.isoformat()}
     digest = hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()
-    ticket = entry.get("ticket")
     return Waiver(
         id=f"W-{digest[:12]}",
         control=entry["control"],
         hosts=tuple(entry["hosts"]),
         owner=entry["owner"],
         reason=entry["reason"],
-        expires=day,
-        ticket=None if ticket is None else str(ticket),
+        created=created,
+        expires=expires,
+        ticket=str(entry["ticket"]),
+        compensating_control=entry["compensating_control"],
     )
 
 

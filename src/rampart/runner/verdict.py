@@ -1,6 +1,6 @@
 # Copyright: the Rampart authors
 # SPDX-License-Identifier: Apache-2.0
-"""From what a run left behind to the exit code: 0 good, 1 a control fails, 2 could not decide."""
+"""From what a run left behind to the exit code: 0 good, 1 a control fails, 2 could not decide, 3 usage, 4 drift."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ from typing import Any
 
 from rampart.runner.state import RunState
 
-GOOD, FAILING, UNDECIDED = 0, 1, 2
+GOOD, FAILING, UNDECIDED, USAGE, DRIFT = 0, 1, 2, 3, 4
 
 #: The task that ends a verification fails by design when the verdict is not good; its failure is the verdict.
 VERDICT_ACTIONS = ("rampart.fleet.posture_report", "posture_report")
+#: What refuses an inventory, waivers or parameters that cannot be meant as they are written.
+USAGE_ACTIONS = ("rampart.fleet.preflight", "preflight")
 
 
 class Expect(Enum):
@@ -28,7 +30,7 @@ class Expect(Enum):
 
 @dataclass(frozen=True)
 class Verdict:
-    """The verdict of posture.json: `state` pass, fail or undecided; `raw` is its whole `verdict` object."""
+    """The verdict of posture.json: `state` pass, fail, undecided or drift; `raw` is its whole `verdict` object."""
 
     state: str
     exit_code: int
@@ -57,12 +59,23 @@ def exit_code(status: str, rc: int, state: RunState, verdict: Verdict | None, ex
     """The exit code of a run.
 
     `status` is ansible-runner's (successful, failed, canceled, timeout, error), `rc` that of ansible-playbook. A run
-    that broke or that ended without the verdict it should have reached could not decide.
+    that broke or that ended without the verdict it should have reached could not decide; when an inventory that cannot
+    be used kept it from deciding, that is what the caller has to mend.
     """
+    code = _decided(status, rc, state, verdict, expect)
+    return USAGE if code == UNDECIDED and status != "canceled" and refused_inventory(state) else code
+
+
+def refused_inventory(state: RunState) -> bool:
+    """Whether the inventory of a host was refused before anything was done to it."""
+    return any(failure.action in USAGE_ACTIONS for failure in state.failures)
+
+
+def _decided(status: str, rc: int, state: RunState, verdict: Verdict | None, expect: Expect) -> int:
     if status == "canceled" or broken_tasks(state) or state.errors:
         return UNDECIDED
     if verdict is None:
         return GOOD if rc == 0 and expect is Expect.TASKS else UNDECIDED
-    if expect is Expect.REPORT and verdict.exit_code == FAILING:
+    if expect is Expect.REPORT and verdict.exit_code in (FAILING, DRIFT):
         return GOOD
     return verdict.exit_code

@@ -131,7 +131,7 @@ def test_a_missing_inventory_is_a_usage_error(tmp_path: Path) -> None:
     done = subprocess.run(
         [rampart, "verify", "-i", "nowhere.yml"], cwd=tmp_path, capture_output=True, text=True, timeout=30, check=False
     )
-    assert done.returncode == 2
+    assert done.returncode == 3
     assert "inventory nowhere.yml does not exist" in done.stderr
 
 
@@ -146,5 +146,5 @@ def test_an_unknown_severity_is_a_usage_error_that_names_the_known_ones(tmp_path
         check=False,
         env={**os.environ, "NO_COLOR": "1", "COLUMNS": "200"},
     )
-    assert done.returncode == 2
+    assert done.returncode == 3
     assert "critical, high, medium, low, info" in done.stderr

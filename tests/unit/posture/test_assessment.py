@@ -62,7 +62,9 @@ def test_the_host_file_says_what_was_found_and_can_be_judged_again(tmp_path: Pat
         "sysctl(key=kernel.a)": Observation("ok", 2),
         "sysctl(key=kernel.b)": Observation("ok", 0),
     }
-    waiver = Waiver("W-1", "RMP-TST-002", ("gpu*",), "ops", "vendor", date(2026, 3, 1))
+    waiver = Waiver(
+        *("W-1", "RMP-TST-002", ("gpu*",), "ops", "vendor", date(2026, 2, 1), date(2026, 3, 1)), "OPS-1", "the bastion"
+    )
     found = assessment.judge(SUBJECT, entries, observations, [waiver])
     path = assessment.write_host_file(tmp_path / "report", assessment.document(SUBJECT, entries, found, [waiver]))
     assert stat.S_IMODE(path.stat().st_mode) == 0o600

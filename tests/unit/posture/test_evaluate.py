@@ -51,7 +51,10 @@ def waiver(**changes: Any) -> Waiver:
         "hosts": ("gpu*",),
         "owner": "ops",
         "reason": "vendor",
+        "created": date(2026, 2, 1),
         "expires": TODAY,
+        "ticket": "OPS-1",
+        "compensating_control": "the bastion",
         **changes,
     }
     return Waiver(**given_)

@@ -18,7 +18,8 @@ def result(state: str, severity: str = "high") -> dict[str, Any]:
 
 
 def host(*results: dict[str, Any], state: str = "measured") -> dict[str, Any]:
-    return {"name": "gpu1", "state": state, "reason": "ssh: timed out", "results": list(results)}
+    figures = {"coverage": verdict.coverage(results), "results": list(results)}
+    return {"name": "gpu1", "state": state, "reason": "ssh: timed out", **figures}
 
 
 def test_the_score_weighs_by_severity_and_counts_only_what_was_decided() -> None:
@@ -35,7 +36,7 @@ def test_the_score_weighs_by_severity_and_counts_only_what_was_decided() -> None
 
 def test_coverage_is_what_was_decided_of_what_applies() -> None:
     results = [result("pass"), result("fail"), result("unknown"), result("waived"), result("not_applicable")]
-    assert verdict.coverage(results) == 50.0
+    assert verdict.coverage(results) == 75.0
     assert verdict.coverage([result("not_applicable")]) is None
 
 
@@ -60,7 +61,7 @@ def test_coverage_is_what_was_decided_of_what_applies() -> None:
     ],
 )
 def test_the_exit_code(hosts: list[dict[str, Any]], code: int) -> None:
-    told = verdict.verdict(hosts, "high")
+    told = verdict.verdict(hosts, "high", min_coverage=0)
     assert told["exit_code"] == code
     assert told["state"] == {0: "pass", 1: "fail", 2: "undecided"}[code]
     assert bool(told["reasons"]) == (code != 0)
@@ -95,3 +96,16 @@ def test_an_expired_waiver_fails_the_run_even_when_its_control_passes() -> None:
     told = verdict.verdict(passing, "high", [{**waiver, "expired": True}])
     assert (told["state"], told["exit_code"]) == ("fail", 1)
     assert told["reasons"] == ["the waiver of RMP-SSH-003 by ops expired on 2026-01-01"]
+
+
+def test_a_good_score_over_too_few_controls_is_undecided() -> None:
+    results = [result("pass")] * 8 + [result("manual")] * 2
+    told = verdict.verdict([host(*results)], "high")
+    assert (told["state"], told["exit_code"]) == ("undecided", 2)
+    assert "80.0 % of the applicable controls of" in told["reasons"][0]
+    assert verdict.verdict([host(*results)], "high", min_coverage=80)["exit_code"] == 0
+
+
+def test_drift_counts_when_nothing_graver_is_found() -> None:
+    assert verdict.verdict([host(result("pass"))], "high", drift=["RMP-TST-001 changed"])["exit_code"] == 4
+    assert verdict.verdict([host(result("fail"))], "high", drift=["RMP-TST-001 changed"])["exit_code"] == 1

@@ -12,7 +12,10 @@ from ansible_collections.rampart.fleet.plugins.module_utils.posture.model import
 from ansible_collections.rampart.fleet.plugins.plugin_utils.posture.waivers import WaiverError, load_waivers, uses
 
 KNOWN = frozenset({"RMP-TST-001"})
-GOOD = "- {control: RMP-TST-001, hosts: ['gpu*'], owner: ops, reason: vendor, expires: 2027-01-31, ticket: 12}\n"
+GOOD = (
+    "- {control: RMP-TST-001, hosts: ['gpu*'], owner: ops, reason: vendor, created: 2026-10-01, expires: 2027-01-31, "
+    "ticket: 12, compensating_control: the bastion}\n"
+)
 
 
 def write(folder: Path, text: str) -> str:
@@ -39,6 +42,10 @@ def test_a_waiver_is_read_and_has_a_stable_id(tmp_path: Path) -> None:
         (GOOD.replace("['gpu*']", "gpu1"), "key 'hosts' is 'gpu1'"),
         (GOOD.replace("TST-001", "TST-999"), "no control has that id"),
         (GOOD.replace("ticket", "tickt"), "key 'tickt' is not known"),
+        (GOOD.replace("ticket", "tickt"), "key 'ticket' is None"),
+        (GOOD.replace(", compensating_control: the bastion", ""), "key 'compensating_control'"),
+        (GOOD.replace("created: 2026-10-01, ", ""), "key 'created' is None"),
+        (GOOD.replace("2027-01-31", "2027-10-31"), "180 days later (2027-03-30)"),
         (GOOD + "- 3\n", "waiver 2: found 3"),
         ("a: 1", "wanted a list"),
         ("- {", "cannot be read"),

@@ -61,7 +61,7 @@ def test_diff_names_the_new_failure(folder: Path) -> None:
 
 def test_the_baseline_is_what_a_person_accepted(folder: Path) -> None:
     refused = call(folder, "--since", "baseline")
-    assert refused.exit_code == 2
+    assert refused.exit_code == 3
     assert "--accept-baseline" in refused.output
     assert call(folder, "--accept-baseline").exit_code == 0
     same = call(folder, "--since", "baseline")
@@ -72,18 +72,18 @@ def test_the_baseline_is_what_a_person_accepted(folder: Path) -> None:
 def test_a_run_can_be_named_by_its_beginning(folder: Path) -> None:
     assert "run-2" in call(folder, "--since", "run-2").output
     unknown = call(folder, "--since", "run-9")
-    assert unknown.exit_code == 2
+    assert unknown.exit_code == 3
     assert "run-3" in unknown.output
 
 
 def test_no_report_says_how_to_get_one(tmp_path: Path) -> None:
     shown = call(tmp_path)
-    assert shown.exit_code == 2
+    assert shown.exit_code == 3
     assert "rampart verify" in shown.output
 
 
 def test_a_damaged_report_is_named(folder: Path) -> None:
     (folder / "posture.json").write_text('{"schema_version": 1}')
     shown = call(folder)
-    assert shown.exit_code == 2
+    assert shown.exit_code == 3
     assert "not a readable report" in shown.output
