@@ -1,6 +1,6 @@
 # Copyright: the Rampart authors
 # SPDX-License-Identifier: Apache-2.0
-"""Write the role READMEs and docs/controls.md, or with --check say which of them are out of date.
+"""Write the role READMEs, docs/controls.md and docs/coverage.md, or with --check say which of them are out of date.
 
 usage: python -m rampart.dev.docs [--check] [CHECKOUT]
 """
@@ -11,8 +11,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from rampart.dev import render
+from rampart.dev import coverage, render
 from rampart.dev.catalogue import load_roles
+from rampart.dev.frameworks import frameworks, reasons, recommendations
 
 
 def documents(root: Path) -> dict[Path, str]:
@@ -20,6 +21,7 @@ def documents(root: Path) -> dict[Path, str]:
     roles = load_roles(root)
     files = {role.path / "README.md": render.role_readme(role) for role in roles}
     files[root / "docs" / "controls.md"] = render.catalogue(roles)
+    files[root / "docs" / "coverage.md"] = coverage.document(roles, recommendations(), reasons(), frameworks())
     return files
 
 

@@ -10,11 +10,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from rampart.dev.catalogue import Role
+from rampart.dev.frameworks import frameworks
 
 NOTICE = "<!-- Written by `make docs` from {source}: change those, not this. -->"
 
 #: How names of frameworks are shown; refs that are not named here are shown as they are.
-FRAMEWORKS = {"nist80053r5": "NIST 800-53", "cis_debian12": "CIS Debian 12", "nvidia_cloud": "NVIDIA", "atlas": "ATLAS"}
+FRAMEWORKS = {key: framework.short for key, framework in frameworks().items()}
 
 _MARKUP = (
     (re.compile(r"\b[CVOEP]\(((?:[^()\\]|\\.|\([^()]*\))*)\)"), r"`\1`"),
