@@ -84,9 +84,9 @@ def document(
     lines = [render.NOTICE.format(source=source), "", "# Coverage", ""]
     lines += [
         f"What becomes of each of the {len(known)} recommendations of the {about.title} v{about.version}:",
-        "the controls that measure it, and whether a host that Rampart hardened follows it with the defaults. Levels are",
-        "those for servers. Ids only: what a recommendation says stands in the benchmark, what a control measures in",
-        "[controls](controls.md).",
+        "the controls that measure it, and whether a host that Rampart hardened follows it with the defaults. Levels",
+        "are those for servers. Ids only: what a recommendation says stands in the benchmark, what a control measures",
+        "in [controls](controls.md).",
         "",
         *render.table(("level", "recommendations", "with a control", "applied by default"), _figures(rows)),
         "",
