@@ -11,6 +11,7 @@ from ansible_collections.rampart.fleet.plugins.module_utils.posture.probes impor
     audit_rules,
     authorized_keys,
     coredump,
+    file_integrity,
     file_search,
     files,
     identity,

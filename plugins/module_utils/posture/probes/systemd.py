@@ -49,6 +49,10 @@ _PROPERTIES = [
     "NextElapseUSecRealtime",
     "NextElapseUSecMonotonic",
     "LastTriggerUSec",
+    "Nice",
+    "IOSchedulingClass",
+    "CPUQuotaPerSecUSec",
+    "MemoryMax",
 ]
 _ALL = "systemd_unit: all"
 

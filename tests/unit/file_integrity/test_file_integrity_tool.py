@@ -1,0 +1,194 @@
+# Copyright: the Rampart authors
+# SPDX-License-Identifier: Apache-2.0
+"""The program on the host: what it makes of AIDE's reports, which changes are planned, and what stays a finding."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.machinery
+import importlib.util
+import os
+import sys
+import time
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+PROGRAM = Path(__file__).parents[3] / "roles/file_integrity/files/usr/local/lib/rampart/file-integrity"
+
+
+@pytest.fixture(scope="module")
+def tool() -> ModuleType:
+    loader = importlib.machinery.SourceFileLoader("rampart_file_integrity", str(PROGRAM))
+    spec = importlib.util.spec_from_loader(loader.name, loader)
+    assert spec is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[loader.name] = module  # dataclasses look their module up
+    keep, sys.dont_write_bytecode = sys.dont_write_bytecode, True
+    loader.exec_module(module)
+    sys.dont_write_bytecode = keep
+    return module
+
+
+REPORT = """Start timestamp: 2026-11-21 13:30:45 +0000 (AIDE 0.18.3)
+AIDE found differences between database and filesystem!!
+Summary:
+  Total number of entries:	5535
+  Added entries:		1
+
+---------------------------------------------------
+Added entries:
+---------------------------------------------------
+
+f+++++++++++++++++: /etc/a b
+
+---------------------------------------------------
+Removed entries:
+---------------------------------------------------
+
+f-----------------: /etc/gone
+
+---------------------------------------------------
+Changed entries:
+---------------------------------------------------
+
+d = p.. .    A.   : /etc/cron.d
+f > ... m   H..   : /etc/issue: odd
+
+---------------------------------------------------
+The attributes of the (uncompressed) database(s):
+---------------------------------------------------
+
+/var/lib/aide/aide.db
+ SHA256    : pC1MjY3Xe3mDMXbckwv33FV1zACE1xMP
+"""
+
+
+def test_a_report_of_aide_is_read(tool: ModuleType) -> None:
+    found = tool.parse_report(REPORT)
+    assert (found.added, found.removed) == (["/etc/a b"], ["/etc/gone"])
+    assert found.changed == ["/etc/cron.d", "/etc/issue: odd"]
+
+
+def test_a_report_without_differences_has_none(tool: ModuleType) -> None:
+    text = "AIDE found NO differences between database and filesystem. Looks okay!!\n\n/var/lib/aide/aide.db\n"
+    assert list(tool.parse_report(text).items()) == []
+
+
+OLD = "@@begin_db\n@@db_spec name size\n/etc/a 1\n/etc/b 1\n/etc/gone 1\n/etc/d%20e 1\n@@end_db\n"
+NEW = "@@begin_db\n@@db_spec name size\n/etc/a 2\n/etc/b 2\n/etc/c 2\n/etc/d%20e 2\n@@end_db\n"
+
+
+def test_planned_changes_are_taken_in_and_findings_stay(tool: ModuleType) -> None:
+    findings = tool.Differences(added=["/etc/c"], removed=["/etc/gone"], changed=["/etc/b", "/etc/d e"])
+    lines = tool.merge(OLD, NEW, findings).splitlines()
+    assert lines[:2] == ["@@begin_db", "@@db_spec name size"]
+    assert lines[-1] == "@@end_db"
+    assert sorted(lines[2:-1]) == ["/etc/a 2", "/etc/b 1", "/etc/d%20e 1", "/etc/gone 1"]
+
+
+MOUNTS = r"""24 1 8:1 / / rw - ext4 /dev/sda1 rw
+30 24 8:2 / /usr/local rw - xfs /dev/sda2 rw
+31 24 0:40 / /usr/local/lib/models rw - nfs4 store:/models rw
+32 24 0:41 / /etc/cluster\040x rw shared:1 - fuse.glusterfs x rw
+33 24 8:1 /etc/rampart /etc/rampart rw - ext4 /dev/sda1 rw
+34 24 0:50 / /srv/data rw - nfs4 store:/data rw
+"""
+
+
+def test_what_is_no_disk_of_the_host_is_left_out(tool: ModuleType) -> None:
+    assert tool.foreign_mounts(MOUNTS, ["/etc", "/usr/local/lib"]) == ["/etc/cluster x", "/usr/local/lib/models"]
+    assert tool.exclusion("/etc/cluster x") == "!/etc/cluster.x(/|$)"
+
+
+def test_the_root_of_a_container_is_no_foreign_mount(tool: ModuleType) -> None:
+    text = "1 0 0:30 / / rw - overlay overlay rw\n2 1 0:30 /etc/rampart /etc/rampart rw - overlay overlay rw\n"
+    assert tool.foreign_mounts(text + "3 1 0:9 / /etc/x rw - tmpfs t rw\n", ["/etc"]) == ["/etc/x"]
+
+
+def test_the_rules_say_what_is_watched(tool: ModuleType) -> None:
+    text = "# /no\nA = p+u\n/etc d Folder\n/etc f,l Content\n!/etc/skip\n/boot f Content\n"
+    assert tool.watched(text) == ["/boot", "/etc"]
+
+
+@pytest.fixture
+def dpkg(tool: ModuleType, tmp_path: Path) -> tuple[Path, Path]:
+    """A database of dpkg, and a program that it owns."""
+    program, info = tmp_path / "program", tmp_path / "dpkg/info"
+    info.mkdir(parents=True)
+    program.write_text("as packaged")
+    md5 = hashlib.md5(b"as packaged", usedforsecurity=False).hexdigest()
+    (info / "tool.list").write_text(f"/.\n{program}\n/bin/tool\n")
+    (info / "tool.md5sums").write_text(f"{md5}  {str(program)[1:]}\n")
+    (tmp_path / "dpkg/status").write_text("Package: tool\nConffiles:\n /etc/tool.conf " + "0" * 32 + "\n")
+    return program, tmp_path / "dpkg"
+
+
+def test_a_file_is_planned_when_it_is_what_its_package_has(tool: ModuleType, dpkg: tuple[Path, Path]) -> None:
+    program, root = dpkg
+    known = tool.Packages.load([str(program), "/usr/bin/tool", "/etc/tool.conf"], root)
+    assert known.planned("changed", str(program))
+    program.write_text("as an attacker has it")
+    assert not known.planned("changed", str(program))
+
+
+def test_what_no_package_owns_is_a_finding(tool: ModuleType, dpkg: tuple[Path, Path]) -> None:
+    other = dpkg[0].with_name("other")
+    other.write_text("x")
+    assert not tool.Packages.load([str(other)], dpkg[1]).planned("added", str(other))
+
+
+def test_a_removal_is_planned_where_only_packages_live(tool: ModuleType, dpkg: tuple[Path, Path]) -> None:
+    known = tool.Packages.load(["/usr/lib/x", "/etc/x", "/usr/local/bin/x", "/usr/bin/tool"], dpkg[1])
+    planned = {path for path in ("/usr/lib/x", "/etc/x", "/usr/local/bin/x", "/usr/bin/tool")
+               if known.planned("removed", path)}  # fmt: skip
+    assert planned == {"/usr/lib/x"}
+
+
+def test_old_lists_mean_the_merged_usr(tool: ModuleType) -> None:
+    assert tool.canonical("/bin/ls") == "/usr/bin/ls"
+    assert tool.canonical("/lib64/x") == "/usr/lib64/x"
+    assert tool.canonical("/library/x") == "/library/x"
+
+
+@pytest.mark.parametrize(
+    ("path", "derived"),
+    [
+        ("/etc/ld.so.cache", True),
+        ("/etc/systemd/system/multi-user.target.wants/x.service", True),
+        ("/boot/initrd.img-6.1.0-40-amd64", True),
+        ("/etc/passwd", False),
+        ("/etc/ld.so.preload", False),
+        ("/usr/bin/x", False),
+        ("/etc/systemd/system/x.service", False),
+    ],
+)
+def test_scripts_of_packages_write_few_files(tool: ModuleType, path: str, derived: bool) -> None:
+    assert tool.derived(path) is derived
+
+
+def test_a_run_plans_what_changed_during_it(tool: ModuleType, tmp_path: Path) -> None:
+    inside = tmp_path / "inside"
+    inside.write_text("x")
+    os.utime(inside, (1, 1))  # a program may set this time, and not the one that counts
+    now = time.time()
+    differences = tool.Differences(changed=[str(inside)], removed=[str(tmp_path / "gone")])
+    assert tool.planned(differences, {}, {"since": now - 60}) == [str(tmp_path / "gone"), str(inside)]
+    assert tool.planned(differences, {}, {"since": now + 60}) == []
+    assert tool.planned(differences, {}, {}) == []
+    assert tool.anything_since([str(tmp_path)], now - 60)
+    assert not tool.anything_since([str(tmp_path), str(tmp_path / "none")], now + 60)
+
+
+def test_a_baseline_without_its_seal_is_trouble(
+    tool: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tool, "SEAL", tmp_path / "seal.json")
+    monkeypatch.setattr(tool, "DATABASE", tmp_path / "aide.db")
+    (tmp_path / "aide.db").write_bytes(b"baseline")
+    with pytest.raises(tool.Trouble, match="wanted the seal"):
+        tool.intact()
+    (tmp_path / "seal.json").write_text('{"sha256": "0"}')
+    with pytest.raises(tool.Trouble, match="somebody exchanged the baseline"):
+        tool.intact()
