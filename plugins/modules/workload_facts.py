@@ -61,15 +61,43 @@ ansible_facts:
           description: Container runtimes, of docker, containerd, crio, podman and enroot.
           type: list
           elements: str
+        rootless_runtime:
+          description: Container runtimes that people use without being root, of podman and enroot.
+          type: list
+          elements: str
         gpu_containers_running:
           description: Whether a process in a container holds a GPU device open.
+          type: bool
+        overlay_mounts:
+          description: Whether an overlay is mounted, such as the root of a diskless node.
+          type: bool
+        router_netdevs:
+          description: Network interfaces whose IPv6 default route the kernel learned from a router.
+          type: list
+          elements: str
+        modules:
+          description: Loaded kernel modules.
+          type: list
+          elements: str
+        foreign_modules:
+          description: Loaded kernel modules that are proprietary, out of tree, or unsigned.
+          type: list
+          elements: str
+        kdump:
+          description: Whether memory is kept for a kernel that looks at a crash.
           type: bool
       sample:
         gpu: [nvidia]
         rdma: [mlx5_0]
         rdma_netdevs: [enp65s0np0]
         container_runtime: [containerd]
+        rootless_runtime: []
         gpu_containers_running: true
+        overlay_mounts: true
+        router_netdevs: []
+        modules: [nvidia, nvme]
+        foreign_modules: [nvidia]
+        kdump: false
 """
 
 from ansible.module_utils.basic import AnsibleModule

@@ -56,17 +56,35 @@ def boot_values(files: Sequence[tuple[str, str]], keys: Iterable[str]) -> dict[s
 
     An exact assignment beats every pattern, whichever file it stands in; otherwise the last one wins.
     """
-    merged: dict[str, Assignment | None] = {}
-    for file, text in files:
-        for path, value in parse(text).items():
-            merged.pop(path, None)
-            merged[path] = None if value is None else Assignment(value, file)
+    merged = _merged(files)
     result = {}
     for key in keys:
         assignment = merged[key] if key in merged else _by_pattern(key, merged)
         if assignment is not None:
             result[key] = assignment
     return result
+
+
+def _merged(files: Sequence[tuple[str, str]]) -> dict[str, Assignment | None]:
+    merged: dict[str, Assignment | None] = {}
+    for file, text in files:
+        for path, value in parse(text).items():
+            before = merged.get(path)
+            # systemd-sysctl skips an assignment that says what it has already, and so leaves it in its place.
+            if before is None or before.value != value:
+                merged.pop(path, None)
+                merged[path] = None if value is None else Assignment(value, file)
+    return merged
+
+
+def rivals(files: Sequence[tuple[str, str]], key: str) -> list[Assignment]:
+    """Return every assignment that could set a key, by name or by pattern, in reading order."""
+    return [
+        Assignment(value, file)
+        for file, text in files
+        for path, value in parse(text).items()
+        if value is not None and (path == key or (is_pattern(path) and matches(key, path)))
+    ]
 
 
 def overridden(wanted: Mapping[str, str], files: Sequence[tuple[str, str]]) -> list[dict[str, str]]:

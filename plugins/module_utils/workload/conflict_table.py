@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.rampart.fleet.plugins.module_utils.workload.conflicts import KEEP, RAIL, Conflict
+from ansible_collections.rampart.fleet.plugins.module_utils.workload.conflicts import KEEP, RAIL, ROUTED, Conflict
 
 
 def _modes(training: Any, inference: Any, idle: Any, quarantine: Any) -> dict[str, Any]:
@@ -118,10 +118,11 @@ CONFLICTS = (
     Conflict(
         id="kexec-kdump",
         settings=("kernel.kexec_load_disabled",),
-        breaks="kdump cannot load its kernel",
+        needs=("kdump",),
+        breaks="kdump cannot load its kernel, and a crash leaves nothing to look at",
         evidence=("https://docs.kernel.org/admin-guide/sysctl/kernel.html#kexec-load-disabled",),
-        values=_modes(KEEP, KEEP, KEEP, KEEP),
-        advice="only after kdump has loaded its kernel; it cannot be taken back",
+        values=_modes(0, 0, 0, 0),
+        advice="a unit of the site that starts after kdump-tools.service can set it; it cannot be taken back",
     ),
     Conflict(
         id="seccomp-memfd",
@@ -192,6 +193,78 @@ CONFLICTS = (
         ),
         values=_modes("integrity", "integrity", "integrity", KEEP),
         advice="every module from outside the kernel signed by DKMS with an enrolled machine owner key",
+    ),
+    Conflict(
+        id="overlay-containers",
+        settings=("module.overlay.blocked",),
+        needs=("container_runtime",),
+        breaks="no container starts: images are stacked by overlay mounts",
+        evidence=(
+            "https://docs.docker.com/engine/storage/drivers/overlayfs-driver/",
+            "https://github.com/containerd/containerd/blob/main/docs/snapshotters/README.md",
+        ),
+        values=_modes(False, False, False, False),
+    ),
+    Conflict(
+        id="overlay-root",
+        settings=("module.overlay.blocked",),
+        needs=("overlay_mounts",),
+        breaks="a host whose own files are an overlay mount, such as a diskless node, does not boot",
+        evidence=("https://docs.kernel.org/filesystems/overlayfs.html",),
+        values=_modes(False, False, False, False),
+    ),
+    Conflict(
+        id="rootless-userns",
+        settings=("kernel.unprivileged_userns_clone",),
+        needs=("rootless_runtime",),
+        breaks="podman and enroot cannot start containers for people who are not root",
+        evidence=(
+            "https://github.com/NVIDIA/enroot/blob/master/doc/requirements.md",
+            "https://github.com/containers/podman/blob/main/docs/tutorials/rootless_tutorial.md",
+        ),
+        values=_modes(1, 1, 0, 0),
+    ),
+    Conflict(
+        id="ra-default-route",
+        settings=(f"net.ipv6.conf.{ROUTED}.accept_ra",),
+        needs=("router_netdevs",),
+        breaks="the default route over IPv6 is what a router announces: it runs out, and the operator is locked out",
+        evidence=("https://www.rfc-editor.org/rfc/rfc4861#section-6.3.4",),
+        # 2, because 1 counts for nothing on a host that forwards for its containers.
+        values=_modes(2, 2, 2, 2),
+        advice="give the interface an address and a gateway of its own, and accept_ra becomes 0",
+        adds=True,
+    ),
+    Conflict(
+        id="ra-address",
+        settings=(f"net.ipv6.conf.{ROUTED}.autoconf",),
+        needs=("router_netdevs",),
+        breaks="the address that the interface made from the announcement runs out",
+        evidence=("https://www.rfc-editor.org/rfc/rfc4862#section-5.5.4",),
+        values=_modes(1, 1, 1, 1),
+        advice="give the interface an address and a gateway of its own, and autoconf becomes 0",
+        adds=True,
+    ),
+    Conflict(
+        id="signatures-gpu",
+        settings=("kernel.module_signatures",),
+        needs=("gpu",),
+        breaks="the driver of the GPU is built on the host and refused unless the kernel knows the key that signed it",
+        evidence=(
+            "https://github.com/NVIDIA/gpu-operator/issues/141",
+            "https://github.com/bottlerocket-os/bottlerocket/issues/4218",
+        ),
+        values=_modes(False, False, False, KEEP),
+        advice="sign by DKMS with an enrolled machine owner key, then accept it in os_hardening_accepted_conflicts",
+    ),
+    Conflict(
+        id="signatures-foreign",
+        settings=("kernel.module_signatures",),
+        needs=("foreign_modules",),
+        breaks="modules from outside the kernel that are loaded now (MLNX_OFED, ZFS, Lustre) would be refused",
+        evidence=("https://docs.kernel.org/admin-guide/module-signing.html",),
+        values=_modes(False, False, False, KEEP),
+        advice="sign by DKMS with an enrolled machine owner key, then accept it in os_hardening_accepted_conflicts",
     ),
     Conflict(
         id="dcgm-admin",

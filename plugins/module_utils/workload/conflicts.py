@@ -13,9 +13,22 @@ from typing import Any
 
 MODES = ("training", "inference", "idle", "quarantine")
 # What `needs` of a conflict may name: the keys of the fact rampart_workload that say that something is there.
-WORKLOADS = ("gpu", "rdma", "container_runtime", "gpu_containers_running")
-# A place in the name of a setting that stands for every network interface of an RDMA device.
+WORKLOADS = (
+    "gpu",
+    "rdma",
+    "container_runtime",
+    "rootless_runtime",
+    "gpu_containers_running",
+    "overlay_mounts",
+    "router_netdevs",
+    "foreign_modules",
+    "kdump",
+)
+# Places in the name of a setting that stand for every network interface of an RDMA device, and for every one whose
+# default route a router announced.
 RAIL = "{rail}"
+ROUTED = "{routed}"
+_PLACES = {RAIL: "rdma_netdevs", ROUTED: "router_netdevs"}
 
 
 class ContractError(ValueError):
@@ -92,9 +105,15 @@ def applies(conflict: Conflict, workload: Mapping[str, Any]) -> bool:
 
 
 def names(conflict: Conflict, workload: Mapping[str, Any]) -> list[str]:
-    """Return the settings of a conflict with RAIL replaced by each interface of an RDMA device."""
-    rails = workload.get("rdma_netdevs") or []
-    return [name.replace(RAIL, rail) for name in conflict.settings for rail in (rails if RAIL in name else [""])]
+    """Return the settings of a conflict with RAIL and ROUTED replaced by each interface that they stand for."""
+    return [filled for name in conflict.settings for filled in _filled(name, workload)]
+
+
+def _filled(name: str, workload: Mapping[str, Any]) -> list[str]:
+    place = next((place for place in _PLACES if place in name), None)
+    if place is None:
+        return [name]
+    return [name.replace(place, netdev) for netdev in workload.get(_PLACES[place]) or []]
 
 
 def _settle(resolved: Resolved, conflict: Conflict, name: str, mode: str) -> None:

@@ -26,21 +26,35 @@ _RUNTIMES = {
     "enroot": ("enroot", ()),
 }
 
+# Runtimes whose containers people start without being root, in a user namespace of their own.
+_ROOTLESS = ("podman", "enroot")
+# linux/ipv6_route.h: a default route that a router announced.
+_ANNOUNCED_DEFAULT = 0x00040000 | 0x00010000
+
 
 def measure(host: Host) -> dict[str, Any]:
     """Return the fact `rampart_workload`.
 
     Shape: `{gpu: [nvidia|amd], rdma: [device], rdma_netdevs: [interface], container_runtime: [name],
-    gpu_containers_running: bool}`. What cannot be read counts as not there, except a GPU container: see there.
+    rootless_runtime: [name], gpu_containers_running: bool, overlay_mounts: bool, router_netdevs: [interface],
+    modules: [name], foreign_modules: [name], kdump: bool}`. What cannot be read counts as not there, except a GPU
+    container: see there.
     """
     gpu = [vendor for vendor in _PCI_GPUS if _has_gpu(host, vendor)]
     rdma = _rdma(host)
+    runtimes = [name for name in _RUNTIMES if _has_runtime(host, name)]
     return {
         "gpu": gpu,
         "rdma": rdma,
         "rdma_netdevs": sorted({name for device in rdma for name in _netdevs(host, device)}),
-        "container_runtime": [name for name in _RUNTIMES if _has_runtime(host, name)],
+        "container_runtime": runtimes,
+        "rootless_runtime": [name for name in runtimes if name in _ROOTLESS],
         "gpu_containers_running": bool(gpu) and _gpu_containers_running(host),
+        "overlay_mounts": " - overlay " in _text(host, "/proc/self/mountinfo"),
+        "router_netdevs": _router_netdevs(host),
+        "modules": sorted(line.split()[0] for line in _text(host, "/proc/modules").splitlines() if line.strip()),
+        "foreign_modules": [] if _in_container(host) else _foreign_modules(host),
+        "kdump": _word(host, "/sys/kernel/kexec_crash_size") not in ("", "0") and not _in_container(host),
     }
 
 
@@ -77,6 +91,21 @@ def _has_runtime(host: Host, name: str) -> bool:
     program, sockets = _RUNTIMES[name]
     installed = host.which(program) is not None or host.exists(f"/usr/local/bin/{program}")
     return installed or any(host.exists(path) for path in sockets)
+
+
+def _router_netdevs(host: Host) -> list[str]:
+    """Return the interfaces whose IPv6 default route the kernel learned from a router, and keeps learning."""
+    rows = [line.split() for line in _text(host, "/proc/net/ipv6_route").splitlines()]
+    learned = _ANNOUNCED_DEFAULT
+    routed = sorted({row[9] for row in rows if len(row) == 10 and int(row[8], 16) & learned == learned})
+    # A network manager that listens to routers itself has switched the kernel's ear off.
+    return [name for name in routed if _word(host, f"/proc/sys/net/ipv6/conf/{name}/accept_ra") not in ("", "0")]
+
+
+def _foreign_modules(host: Host) -> list[str]:
+    """Return the loaded modules that do not come with the kernel: proprietary, out of tree, or unsigned."""
+    taints = {path.split("/")[3]: _word(host, path) for path in host.glob("/sys/module/*/taint")}
+    return sorted(name for name, taint in taints.items() if set(taint) & set("POE"))
 
 
 def _gpu_containers_running(host: Host) -> bool:

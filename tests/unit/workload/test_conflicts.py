@@ -18,6 +18,11 @@ NOTHING: dict[str, Any] = {
     "rdma_netdevs": [],
     "container_runtime": [],
     "gpu_containers_running": False,
+    "rootless_runtime": [],
+    "overlay_mounts": False,
+    "router_netdevs": [],
+    "foreign_modules": [],
+    "kdump": False,
 }
 GPU_HOST = {
     **NOTHING,
@@ -36,9 +41,32 @@ def test_a_conflict_is_complete(conflict: Conflict) -> None:
     assert conflict.evidence and all(link.startswith("https://") for link in conflict.evidence)
 
 
-def test_all_seventeen_conflicts_are_there_once() -> None:
+# What field reports name, each of which has a row; the rows beyond them came with settings of ours.
+REPORTED = (
+    "gpu-daemon-reload",
+    "noexec-tmp-jit",
+    "rdma-memlock",
+    "cma-ptrace",
+    "rail-rp-filter",
+    "tcp-timestamps-paws",
+    "container-forwarding",
+    "hidepid-gpu-containers",
+    "modules-latch",
+    "kexec-kdump",
+    "seccomp-memfd",
+    "sandbox-nvidia-nodes",
+    "sandbox-device-allow",
+    "audit-flood",
+    "acs-p2p",
+    "lockdown-unsigned",
+    "dcgm-admin",
+)
+
+
+def test_every_reported_conflict_is_there_once() -> None:
     ids = [conflict.id for conflict in CONFLICTS]
-    assert len(ids) == len(set(ids)) == 17
+    assert len(ids) == len(set(ids))
+    assert len(REPORTED) == 17 and set(REPORTED) <= set(ids)
 
 
 @pytest.mark.parametrize(("mode", "scope"), [("training", 1), ("inference", 2), ("idle", 2), ("quarantine", 3)])
@@ -118,3 +146,45 @@ def test_the_input_is_left_alone() -> None:
 def test_wrong_arguments_are_named(arguments: Any, message: str) -> None:
     with pytest.raises(AnsibleFilterError, match=message):
         workload_contract(*arguments)
+
+
+# What each setting becomes in training, inference, idle and quarantine when hardening wants the first value.
+APPLIED: list[tuple[str, Any, dict[str, Any], tuple[Any, ...]]] = [
+    ("mount.tmp.noexec", True, GPU_HOST, (True, True, True, True)),
+    ("unit.limit_memlock", None, GPU_HOST, ("infinity", "infinity", "8M", "8M")),
+    ("kernel.yama.ptrace_scope", 2, NOTHING, (1, 2, 2, 3)),
+    ("net.ipv4.tcp_timestamps", 0, NOTHING, (1, 1, 1, 1)),
+    ("net.ipv4.ip_forward", 0, GPU_HOST, (1, 1, 0, 0)),
+    ("net.ipv4.ip_forward", 0, NOTHING, (0, 0, 0, 0)),
+    ("mount.proc.hidepid", 2, GPU_HOST, (0, 0, 2, 2)),
+    ("kernel.modules_disabled", 1, NOTHING, (0, 1, 0, 1)),
+    ("kernel.kexec_load_disabled", 1, NOTHING, (1, 1, 1, 1)),
+    ("kernel.kexec_load_disabled", 1, {**NOTHING, "kdump": True}, (0, 0, 0, 0)),
+    ("audit.profile", "full", NOTHING, ("identity", "full", "full", "full")),
+    ("pcie.acs", "on", GPU_HOST, ("off", "on", "on", "on")),
+    ("kernel.lockdown", "confidentiality", GPU_HOST, ("integrity", "integrity", "integrity", "confidentiality")),
+    ("module.overlay.blocked", True, GPU_HOST, (False, False, False, False)),
+    ("module.overlay.blocked", True, {**NOTHING, "overlay_mounts": True}, (False, False, False, False)),
+    ("module.overlay.blocked", True, NOTHING, (True, True, True, True)),
+    ("kernel.unprivileged_userns_clone", 0, GPU_HOST, (0, 0, 0, 0)),
+    ("kernel.unprivileged_userns_clone", 0, {**NOTHING, "rootless_runtime": ["enroot"]}, (1, 1, 0, 0)),
+    ("kernel.module_signatures", True, GPU_HOST, (False, False, False, True)),
+    ("kernel.module_signatures", True, {**NOTHING, "foreign_modules": ["zfs"]}, (False, False, False, True)),
+    ("kernel.module_signatures", True, NOTHING, (True, True, True, True)),
+]
+
+
+@pytest.mark.parametrize(("setting", "wanted", "workload", "values"), APPLIED)
+def test_what_a_setting_becomes_in_each_mode(
+    setting: str, wanted: Any, workload: dict[str, Any], values: tuple[Any, ...]
+) -> None:
+    desired = {} if wanted is None else {setting: wanted}
+    assert tuple(workload_contract(desired, workload, mode)["settings"].get(setting) for mode in MODES) == values
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_an_interface_that_lives_by_announcements_keeps_them(mode: str) -> None:
+    wanted = {"net.ipv6.conf.*.accept_ra": 0, "net.ipv6.conf.*.autoconf": 0}
+    settings = workload_contract(wanted, {**NOTHING, "router_netdevs": ["eth0"]}, mode)["settings"]
+    assert settings == {**wanted, "net.ipv6.conf.eth0.accept_ra": 2, "net.ipv6.conf.eth0.autoconf": 1}
+    assert workload_contract(wanted, NOTHING, mode)["settings"] == wanted

@@ -45,7 +45,13 @@ def test_a_bare_host_carries_nothing(host: LocalHost) -> None:
         "rdma": [],
         "rdma_netdevs": [],
         "container_runtime": [],
+        "rootless_runtime": [],
         "gpu_containers_running": False,
+        "overlay_mounts": False,
+        "router_netdevs": [],
+        "modules": [],
+        "foreign_modules": [],
+        "kdump": False,
     }
 
 
@@ -116,3 +122,47 @@ def test_a_container_with_an_open_gpu_is_seen(
     touch(tmp_path, "dev/nvidiactl")
     process(tmp_path, 4711, cgroup, held)
     assert measure(host)["gpu_containers_running"] is running
+
+
+ROUTES = (
+    "fe800000000000000000000000000000 40 {0} 00 {0} 00000100 00000001 00000000 00000001 {1}\n"
+    "00000000000000000000000000000000 00 {0} 00 fe800000000000000000000000000001 00000400 1 0 {2} {1}\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("flags", "accept_ra", "names"),
+    [("00450003", "1", ["eth0"]), ("00000003", "1", []), ("00450003", "0", []), ("00450003", "2", ["eth0"])],
+)
+def test_an_interface_whose_route_a_router_announced(
+    host: LocalHost, flags: str, accept_ra: str, names: list[str]
+) -> None:
+    root = Path(host._root)
+    touch(root, "proc/net/ipv6_route", "proc/sys/net/ipv6/conf/eth0/accept_ra")
+    (root / "proc/net/ipv6_route").write_text(ROUTES.format("0" * 32, "eth0", flags))
+    (root / "proc/sys/net/ipv6/conf/eth0/accept_ra").write_text(f"{accept_ra}\n")
+    assert measure(host)["router_netdevs"] == names
+
+
+def test_what_of_the_kernel_is_not_its_own_and_what_it_keeps_for_a_crash(host: LocalHost) -> None:
+    root = Path(host._root)
+    touch(root, "sys/module/nvidia/taint", "sys/module/ext4/taint", "sys/kernel/kexec_crash_size")
+    (root / "sys/module/nvidia/taint").write_text("POE\n")
+    (root / "sys/kernel/kexec_crash_size").write_text("268435456\n")
+    found = measure(host)
+    assert (found["foreign_modules"], found["kdump"]) == (["nvidia"], True)
+    touch(root, "run/systemd/container")
+    found = measure(LocalHost(root=str(root), search_path=[]))
+    assert (found["foreign_modules"], found["kdump"]) == ([], False)
+
+
+def test_an_overlay_is_seen(host: LocalHost) -> None:
+    touch(Path(host._root), "proc/self/mountinfo")
+    (Path(host._root) / "proc/self/mountinfo").write_text("22 1 0:21 / / rw - overlay overlay rw\n")
+    assert measure(host)["overlay_mounts"]
+
+
+def test_who_uses_user_namespaces(host: LocalHost) -> None:
+    touch(Path(host._root), "usr/local/bin/podman", "usr/local/bin/dockerd")
+    found = measure(host)
+    assert (found["container_runtime"], found["rootless_runtime"]) == (["docker", "podman"], ["podman"])

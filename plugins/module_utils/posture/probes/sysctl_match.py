@@ -20,10 +20,14 @@ def sysctl_match(host: Host, params: Params) -> list[dict[str, Any]]:
 
     The pattern has slashes, because names of interfaces may hold dots. Absent when this kernel has none of them.
     """
-    pattern = str(params["pattern"])
+    return [{"key": key, "value": sysctl(host, {"key": key})} for key in matching_keys(host, str(params["pattern"]))]
+
+
+def matching_keys(host: Host, pattern: str) -> list[str]:
+    """Return the keys below /proc/sys that a pattern stands for; Absent when there are none."""
     if pattern.startswith("/") or ".." in pattern or "/" not in pattern:
         raise ProbeError(f"'{pattern}' is no pattern of sysctls, wanted one such as net/ipv4/conf/*/rp_filter")
     keys = [path[len(_BASE) :] for path in host.glob(_BASE + pattern)]
     if not keys:
         raise Absent(f"this kernel has nothing that {_BASE}{pattern} stands for")
-    return [{"key": key, "value": sysctl(host, {"key": key})} for key in keys]
+    return keys
