@@ -108,6 +108,7 @@ from ansible_collections.rampart.fleet.plugins.module_utils.sshd.files import pa
 from ansible_collections.rampart.fleet.plugins.module_utils.sshd.lockout import reasons
 from ansible_collections.rampart.fleet.plugins.module_utils.sshd.settings import (
     QUERIES,
+    UNPRINTED,
     SettingsError,
     render,
     supported,
@@ -139,6 +140,11 @@ class Sshd:
     def algorithms(self) -> dict[str, list[str]]:
         """Return what the installed OpenSSH knows for each keyword of algorithms."""
         return {keyword: self.run(["ssh", "-Q", query])[1].split() for keyword, query in QUERIES.items()}
+
+    def keywords(self) -> list[str]:
+        """Return the keywords that the installed sshd takes, in lower case."""
+        silent = [name for name in UNPRINTED if self.run(["/usr/sbin/sshd", "-t", "-o", f"{name}=no"])[0] == 0]
+        return [*self.effective(self.main, {}), *(name.lower() for name in silent)]
 
     def reload(self) -> None:
         """Let the running daemon read its configuration; with socket activation every connection reads it."""
@@ -190,7 +196,7 @@ class Candidate:
 
     def prove(self, settings: dict[str, Any], contexts: list[dict[str, Any]], exceptions: list[str]) -> None:
         """Raise SshdError naming file and line of whatever keeps a setting from being in force."""
-        free = {name.lower() for name in exceptions}
+        free = {name.lower() for name in (*exceptions, *UNPRINTED)}
         for ctx in contexts:
             wrong = differences(self.sshd.effective(self.main, ctx), settings)
             for keyword, (found, wanted) in wrong.items():
@@ -256,7 +262,7 @@ def main() -> None:
 def run(module: AnsibleModule) -> dict[str, Any]:
     """Validate, prove, change and return the result."""
     sshd, path, seconds = Sshd(module), module.params["path"], module.params["rollback_seconds"]
-    known = list(sshd.effective(sshd.main, {}))
+    known = sshd.keywords()
     settings, left_out = supported(module.params["settings"], sshd.algorithms(), known, module.params["optional"])
     content = render(settings, module.params["header"])
     who = operator(read, os.getpid())

@@ -24,7 +24,7 @@ from typing import Any, Self
 import yaml
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.measure import Request
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.model import Observation, Result
-from ansible_collections.rampart.fleet.plugins.plugin_utils.posture import assessment, catalogue
+from ansible_collections.rampart.fleet.plugins.plugin_utils.posture import assessment, catalogue, vantage
 from ansible_collections.rampart.fleet.plugins.plugin_utils.posture.catalogue_cache import default_cache
 
 from .fleet import BIN, CHECKOUT
@@ -88,13 +88,13 @@ class Agent:
             raise AgentError(f"{self.host}: {script!r} ended with {answer['status']}: {answer['output'].strip()}")
         return str(answer["output"])
 
-    def measure(self, requests: Sequence[Request]) -> dict[str, Observation]:
-        """Return what a fresh process on the host observed, by key."""
+    def measure(self, requests: Sequence[Request], target: Mapping[str, Any] | None = None) -> dict[str, Observation]:
+        """Return what a fresh process on the host observed, by key; of itself, or of another host, the target."""
         probes = [
             {"key": one.key, "kind": one.kind, "params": dict(one.params), "timeout_s": one.timeout_s}
             for one in requests
         ]
-        answer = self._ask({"do": "measure", "probes": probes, "timeout_s": _BUDGET_S})
+        answer = self._ask({"do": "measure", "probes": probes, "timeout_s": _BUDGET_S, "target": target})
         return {key: Observation.from_json(found) for key, found in answer["observations"].items()}
 
     def _ask(self, request: Mapping[str, Any]) -> dict[str, Any]:
@@ -133,23 +133,44 @@ def _code() -> list[Path]:
 
 
 @dataclass(frozen=True)
+class Outside:
+    """Who looks at a host: another host of the lab, and the controller with the operator's key."""
+
+    peer: Agent
+    target: Mapping[str, Any]
+    way: vantage.SshWay
+
+    def look(self, requests: Sequence[Request]) -> dict[str, Observation]:
+        """Return what is seen now, by key."""
+        there, here = vantage.split(requests)
+        attempts = vantage.Attempts(self.way, here)
+        return {**self.peer.measure(there, self.target), **attempts.results()}
+
+
+@dataclass(frozen=True)
 class Measurer:
     """A host of a lab as the action plugin would judge it, in the mode that the inventory gives it."""
 
     agent: Agent
     mode: str
+    outside: Outside | None = None
 
-    def results(self, controls: Collection[str] | None = None) -> dict[str, Result]:
-        """Measure now, all controls or these, and return what came of each."""
+    def results(self, controls: Collection[str] | None = None, from_outside: bool = False) -> dict[str, Result]:
+        """Measure now, all controls or these, and return what came of each; what is seen from outside if asked for."""
         entries = [
-            entry for entry in self._catalogue.entries if controls is None or str(entry.control["id"]) in controls
+            entry
+            for entry in self._catalogue.entries
+            if (controls is None or str(entry.control["id"]) in controls)
+            and (from_outside or not seen_from_outside(str(entry.control["id"])))
         ]
         observations = self.agent.measure(assessment.requests_for(entries))
+        if from_outside and self.outside is not None:
+            observations.update(self.outside.look(assessment.vantage_requests(entries)))
         return {result.id: result for result in self.judged(entries, observations).results}
 
-    def states(self, controls: Collection[str] | None = None) -> dict[str, str]:
+    def states(self, controls: Collection[str] | None = None, from_outside: bool = False) -> dict[str, str]:
         """Measure now and return the states."""
-        return {name: result.state for name, result in self.results(controls).items()}
+        return {name: result.state for name, result in self.results(controls, from_outside).items()}
 
     def judged(
         self, entries: Sequence[catalogue.Entry], observations: Mapping[str, Observation]
@@ -167,6 +188,11 @@ class Measurer:
     def _catalogue(self) -> catalogue.Catalogue:
         loaded = catalogue.load(catalogue.sources(CHECKOUT), default_cache())
         return catalogue.Catalogue(loaded.select(roles()), loaded.sha256)
+
+
+def seen_from_outside(control: str) -> bool:
+    """Say whether a control is about what another host sees: such a look takes a second, and few breakages need it."""
+    return control.split("-")[1] == "VAN"
 
 
 def roles() -> tuple[str, ...]:

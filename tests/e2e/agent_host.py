@@ -84,8 +84,11 @@ def _observed(request: Request) -> Request:
     from ansible_collections.rampart.fleet.plugins.module_utils.posture.measure import measure
     from ansible_collections.rampart.fleet.plugins.module_utils.posture.pace import pace
     from ansible_collections.rampart.fleet.plugins.module_utils.posture.probes import kinds
+    from ansible_collections.rampart.fleet.plugins.module_utils.posture.vantage.look import look
 
     host = LocalHost(pace=pace())
     wanted = [Wanted(one["key"], one["kind"], one["params"], one["timeout_s"]) for one in request["probes"]]
-    found = measure(host, wanted, kinds(), host.stretched(request["timeout_s"]))
+    budget = host.stretched(request["timeout_s"])
+    target = request.get("target")
+    found = look(host, wanted, target, budget) if target else measure(host, wanted, kinds(), budget)
     return {"observations": {key: observation.to_json() for key, observation in found.items()}}

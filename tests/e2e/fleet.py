@@ -45,6 +45,11 @@ class Fleet:
         groups = yaml.safe_load(self.inventory.read_text())["all"]["children"]
         return {name: variables["rampart_mode"] for name, variables in groups["rampart"]["hosts"].items()}
 
+    def addresses(self) -> dict[str, str]:
+        """The address of each host, by name."""
+        groups = yaml.safe_load(self.inventory.read_text())["all"]["children"]
+        return {name: variables["ansible_host"] for name, variables in groups["rampart"]["hosts"].items()}
+
     def report(self, report: str = "run") -> dict[str, Any]:
         """The posture.json that a playbook left."""
         content: dict[str, Any] = json.loads((self.reports / report / "posture.json").read_text())

@@ -21,7 +21,7 @@ from typing import Any
 
 import yaml
 
-from .agent import AgentError, Measurer
+from .agent import AgentError, Measurer, seen_from_outside
 
 FOLDER = Path(__file__).parent / "mutations"
 WAYS = ("drop-in", "runtime", "persistent", "later-file", "match-block", "edit")
@@ -47,6 +47,11 @@ class Mutation:
     def family(self) -> str:
         """The area of the controls that it is about."""
         return area(self.controls[0])
+
+    @property
+    def from_outside(self) -> bool:
+        """Say whether another host has to look as well."""
+        return any(seen_from_outside(control) for control in (*self.controls, *self.also))
 
 
 def area(control: str) -> str:
@@ -120,7 +125,7 @@ class Bench:
         agent, problems = self.measurer.agent, []
         try:
             agent.shell(mutation.broken_by)
-            broken = self.measurer.states(self.scope(mutation))
+            broken = self.measurer.states(self.scope(mutation), mutation.from_outside)
             if self.whole_way(mutation):
                 problems += disagreements(broken, self.second_way())
         finally:
@@ -130,7 +135,7 @@ class Bench:
         touched = {name for name, state in broken.items() if state != self.healthy[name]}
         # A look at everything costs as much as the mutation itself: the next one's look at everything stands in for it.
         asked = self.scope(mutation) if found else touched.union(mutation.controls, mutation.also)
-        problems += self._left_behind(mutation, self.measurer.states(asked))
+        problems += self._left_behind(mutation, self.measurer.states(asked, mutation.from_outside))
         return problems
 
     def _unexpected(self, mutation: Mutation, broken: Mapping[str, str]) -> list[str]:
@@ -153,7 +158,7 @@ class Bench:
         }
         before = ", ".join(repr(name) for name in self._since_clean)
         self._since_clean.append(mutation.name)
-        if len(healed) == len(self.healthy) and not rest:
+        if not rest and not {name for name in self.healthy if not seen_from_outside(name)} - set(healed):
             self._since_clean.clear()
         if not rest:
             return []
@@ -163,8 +168,8 @@ class Bench:
 
 
 def disagreements(ours: Mapping[str, str], theirs: Mapping[str, str]) -> list[str]:
-    """What two ways to measure the same host do not agree about."""
-    names = sorted({*ours, *theirs})
+    """What two ways to measure the same host do not agree about; a lone task has nobody who looks from outside."""
+    names = sorted(name for name in {*ours, *theirs} if not seen_from_outside(name))
     found = {name: (ours.get(name), theirs.get(name)) for name in names if ours.get(name) != theirs.get(name)}
     return [f"the agent and the action plugin see different things: {found}"] if found else []
 

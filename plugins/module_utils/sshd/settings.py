@@ -20,6 +20,8 @@ QUERIES = {
     "PubkeyAcceptedAlgorithms": "PubkeyAcceptedAlgorithms",
     "CASignatureAlgorithms": "sig",
 }
+# Keywords that `sshd -T` never prints; that they are in force shows elsewhere (DebianBanner: in the greeting).
+UNPRINTED = ("DebianBanner",)
 _ONE_A_LINE = ("HostKey", "ListenAddress", "Port", "AcceptEnv")
 
 
@@ -32,7 +34,7 @@ def supported(
 ) -> tuple[dict[str, Any], list[str]]:
     """Return the settings that the installed sshd can have, and what was left out, in words.
 
-    `algorithms` has what each keyword of QUERIES may hold, `keywords` what `sshd -T` prints (lower case); an `optional`
+    `algorithms` has what each keyword of QUERIES may hold, `keywords` what it takes (lower case); an `optional`
     keyword that is not among these is left out, any other is for sshd itself to refuse. Raises SettingsError when none
     of the algorithms of a keyword is known, since sshd would then offer its own.
     """

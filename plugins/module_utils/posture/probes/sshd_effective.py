@@ -65,17 +65,19 @@ def sshd_contexts(host: Host, params: Params) -> list[dict[str, Any]]:
 def sshd_daemon(host: Host, params: Params) -> dict[str, Any]:
     """Return `{running, per_connection, pid, options, current, newer: [path]}` of the listening sshd.
 
-    sshd writes its pid file when it has read its configuration, also on reload; files changed since are `newer` and
-    `current` is false. Without a daemon (systemd starts one for each connection) every connection reads the files:
-    `per_connection`.
+    sshd writes its pid file when it has read its configuration, also on reload; files changed since, and folders of
+    drop-ins in which one was added or removed, are `newer` and `current` is false. Without a daemon (systemd starts one
+    for each connection) every connection reads the files: `per_connection`.
     """
     _require(host)
     pid = _pid(host)
     if pid is None:
         return {"running": False, "per_connection": True, "pid": None, "options": [], "current": True, "newer": []}
     loaded = host.stat("/run/sshd.pid").mtime
-    files = sorted({_MAIN, *(directive.file for directive in _directives(host))})
-    newer = [path for path in files if host.stat(path).mtime > loaded + 1]
+    files = {_MAIN, *(directive.file for directive in _directives(host))}
+    # A file that is gone leaves its trace in the time of its folder only.
+    folders = {path.rpartition("/")[0] for path in files if path != _MAIN}
+    newer = [path for path in sorted(files | folders) if host.stat(path).mtime > loaded + 1]
     options = _options(host, pid)
     return {
         "running": True,
