@@ -24,11 +24,13 @@ from ansible_collections.rampart.fleet.plugins.plugin_utils.report.assemble impo
     assemble,
     load_host_files,
 )
+from ansible_collections.rampart.fleet.plugins.plugin_utils.report.diff import DRIFTS
 from ansible_collections.rampart.fleet.plugins.plugin_utils.report.files import ReportUnwritable
 from ansible_collections.rampart.fleet.plugins.plugin_utils.report.history import History
 from ansible_collections.rampart.fleet.plugins.plugin_utils.report.judge import judge
-from ansible_collections.rampart.fleet.plugins.plugin_utils.report.publish import publish
+from ansible_collections.rampart.fleet.plugins.plugin_utils.report.publish import Published, publish
 from ansible_collections.rampart.fleet.plugins.plugin_utils.report.schema import ReportInvalid
+from ansible_collections.rampart.fleet.plugins.plugin_utils.report.signing import sign
 from ansible_collections.rampart.fleet.plugins.plugin_utils.report.summary import headline, problem_lines
 from ansible_collections.rampart.fleet.plugins.plugin_utils.report.text import SEVERITIES
 
@@ -73,12 +75,15 @@ class ActionModule(ActionBase):
         history = History(
             Path(arguments["history"]).expanduser() if arguments["history"] else directory / "history.sqlite"
         )
+        key = arguments["signing_key"]
         try:
-            report, written, fault = publish(report, directory, history)
+            published = publish(
+                report, directory, history, arguments["fail_on_drift"], partial(sign, key=Path(key)) if key else None
+            )
         except (ReportInvalid, ReportUnwritable) as error:
             raise AnsibleActionFail(str(error)) from error
-        self._show(report, directory)
-        return {**result, **self._outcome(report, arguments, written, fault)}
+        self._show(published.report, directory)
+        return {**result, **self._outcome(published, arguments)}
 
     def _arguments(self, variables: Json) -> Json:
         specification = {
@@ -88,6 +93,8 @@ class ActionModule(ActionBase):
             "history": {"type": "path"},
             "fail_on": {"type": "str", "default": "high", "choices": list(SEVERITIES)},
             "min_coverage": {"type": "float", "default": 90.0},
+            "fail_on_drift": {"type": "list", "elements": "str", "default": [], "choices": list(DRIFTS)},
+            "signing_key": {"type": "path"},
             "fail": {"type": "bool", "default": True},
             "title": {"type": "str", "default": "Fleet posture"},
             "max_lines": {"type": "int", "default": 20},
@@ -122,21 +129,22 @@ class ActionModule(ActionBase):
         display.display(screen.fit(f"Report: {directory / 'index.html'}"))
         display.display("")
 
-    def _outcome(self, report: Json, arguments: Json, written: list[Path], fault: str) -> Json:
-        verdict = report["verdict"]
+    def _outcome(self, published: Published, arguments: Json) -> Json:
+        report, verdict = published.report, published.report["verdict"]
         changes = (report.get("changes") or {}).get("previous")
         outcome: Json = {
             "changed": False,
             "verdict": {key: verdict[key] for key in ("state", "exit_code", "fail_on", "score", "coverage", "counts")},
             "run_id": report["run"]["id"],
-            "files": [str(path) for path in written],
+            "files": [str(path) for path in published.written],
+            "chain": published.head.to_json() if published.head else None,
             "new_failures": len(changes["new_failures"]) if changes else None,
             "msg": headline(report),
         }
         if verdict["state"] != "pass" and arguments["fail"]:
             outcome["failed"] = True
             outcome["msg"] = "\n".join([headline(report), *problem_lines(report, arguments["max_lines"])])
-        if fault:
+        if published.fault:
             outcome["failed"] = True
-            outcome["msg"] = f"{outcome['msg']}\n{fault}. The report itself was written."
+            outcome["msg"] = f"{outcome['msg']}\n{published.fault}. The report itself was written."
         return outcome

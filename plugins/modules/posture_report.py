@@ -43,6 +43,21 @@ options:
       - Below it the verdict is V(undecided), however good the score is.
     type: float
     default: 90
+  fail_on_drift:
+    description:
+      - Kinds of drift that make a verdict V(drift) which would be good otherwise.
+      - V(verdict) is a control that is in another state, V(value) one that passes with another value, V(catalogue) one
+        that another version of the control judges otherwise on the evidence of then.
+      - The accepted baseline is what it is compared with, or the run before where there is none.
+    type: list
+    elements: str
+    choices: [verdict, value, catalogue]
+    default: []
+  signing_key:
+    description:
+      - Private key of OpenSSH on the controller without passphrase, or the public half of one in the ssh agent. The
+        record of the run in the history is signed with it; C(rampart report --verify) checks it.
+    type: path
   fail:
     description:
       - Whether the task fails when the verdict is not good.
@@ -104,6 +119,11 @@ files:
   type: list
   elements: str
   sample: [/srv/report/index.html, /srv/report/posture.json, /srv/report/posture.xml, /srv/report/posture.prom]
+chain:
+  description: The end of the history's chain of records; kept elsewhere, it shows when the history was cut off.
+  returned: when the report was written; null when the history could not be used
+  type: dict
+  sample: {position: 12, sha256: 5b1f0c, signed: true}
 new_failures:
   description: How many controls fail that did not in the run before; null without one.
   returned: when the report was written

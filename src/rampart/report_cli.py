@@ -8,17 +8,21 @@ import json
 import shutil
 import sys
 import webbrowser
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from ansible_collections.rampart.fleet.plugins.plugin_utils.report import terminal
-from ansible_collections.rampart.fleet.plugins.plugin_utils.report.diff import Snapshot, diff, snapshot
+from ansible_collections.rampart.fleet.plugins.plugin_utils.report.diff import Snapshot, snapshot
 from ansible_collections.rampart.fleet.plugins.plugin_utils.report.history import History, HistoryError
+from ansible_collections.rampart.fleet.plugins.plugin_utils.report.publish import changes_since
 from ansible_collections.rampart.fleet.plugins.plugin_utils.report.schema import ReportInvalid, validate
+from ansible_collections.rampart.fleet.plugins.plugin_utils.report.signing import SigningError, check
 from ansible_collections.rampart.fleet.plugins.plugin_utils.report.summary import problem_lines
 
-from rampart.runner.verdict import USAGE
+from rampart.runner.verdict import FAILING, GOOD, USAGE
 
 Json = dict[str, Any]
 
@@ -75,7 +79,7 @@ def _json(data: Json) -> None:
 
 
 def _show_diff(report: Json, history: History, since: str, as_json: bool) -> int:
-    changes = diff(other_run(history, since, report["run"]["id"]), snapshot(report))
+    changes = changes_since(other_run(history, since, report["run"]["id"]), snapshot(report), history)
     if as_json:
         _json(changes)
     else:
@@ -94,6 +98,23 @@ def _show_report(report: Json, directory: Path, as_json: bool) -> int:
     return int(report["verdict"]["exit_code"])
 
 
+def _show_verification(history: History, allowed_signers: Path | None, as_json: bool) -> int:
+    if allowed_signers is not None and not allowed_signers.is_file():
+        raise UsageError(f"--allowed-signers {allowed_signers} is no file; see ALLOWED SIGNERS in ssh-keygen(1)")
+    found = history.verify(partial(check, allowed_signers=allowed_signers))
+    if as_json:
+        _json({**asdict(found), "holds": not found.problems})
+    else:
+        for problem in found.problems:
+            typer.secho(problem, fg=COLORS["bad"])
+        typer.secho(
+            f"{history.path}: {found.records} records, {found.signed} signed, {found.detailed} with all results; "
+            f"the chain {'is broken' if found.problems else 'holds'} and ends in {found.head or 'nothing'}",
+            fg=COLORS["bad" if found.problems else "good"],
+        )
+    return FAILING if found.problems else GOOD
+
+
 @app.command()
 def report(
     directory: Annotated[Path, typer.Option("--dir", help="Folder of the report.")] = Path("report"),
@@ -103,12 +124,20 @@ def report(
     accept_baseline: Annotated[
         bool, typer.Option("--accept-baseline", help="Make this run the one that later ones are compared with.")
     ] = False,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Check the history: every run as it was recorded, and the signatures.")
+    ] = False,
+    allowed_signers: Annotated[
+        Path | None, typer.Option(help="With --verify: who may have signed, as ssh-keygen has it.")
+    ] = None,
     open_page: Annotated[bool, typer.Option("--open/--no-open", help="Open the page in a browser.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for machines.")] = False,
 ) -> None:
     """Show the last report. Exit codes: 0 good, 1 a control fails (with --diff: newly fails), 2 undecided, 3 usage."""
     remembered = History(history or directory / "history.sqlite")
     try:
+        if verify:
+            raise typer.Exit(_show_verification(remembered, allowed_signers, as_json))
         current = load(directory)
         if accept_baseline:
             remembered.accept_baseline(current["run"]["id"])
@@ -119,7 +148,7 @@ def report(
             code = 0
         else:
             code = _show_report(current, directory, as_json)
-    except (UsageError, HistoryError) as error:
+    except (UsageError, HistoryError, SigningError) as error:
         typer.secho(f"rampart report: {error}", fg=typer.colors.RED, err=True)
         raise typer.Exit(USAGE) from error
     if open_page and not webbrowser.open((directory / "index.html").resolve().as_uri()):

@@ -136,7 +136,9 @@ def assemble(
     ]
     controls: Json = {}
     for document in documents:
-        controls.update(document.get("controls", {}))
+        definitions = document.get("definitions", {})
+        for name, told in document.get("controls", {}).items():
+            controls[name] = {**told, "definition": definitions[name]} if name in definitions else told
     waivers = _merge_waivers(documents)
     started = [str(document["started"]) for document in documents if document.get("started")]
     return {

@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ansible_collections.rampart.fleet.plugins.plugin_utils.report.text import say, severity_rank
@@ -33,6 +34,14 @@ class Snapshot:
     catalogue: str
     hosts: dict[str, bool] = field(default_factory=dict)
     results: dict[tuple[str, str], Outcome] = field(default_factory=dict)
+    #: The controls as they were judged, by id; empty for a run of which that was not kept.
+    definitions: dict[str, Json] = field(default_factory=dict)
+    #: A site's values of parameters by (host, control), where there are any.
+    settings: dict[tuple[str, str], Json] = field(default_factory=dict)
+
+    def with_results(self, results: dict[tuple[str, str], Outcome]) -> Snapshot:
+        """Return the same run with other results."""
+        return replace(self, results=results)
 
 
 def snapshot(report: Json) -> Snapshot:
@@ -42,9 +51,19 @@ def snapshot(report: Json) -> Snapshot:
     for host in report["hosts"]:
         taken.hosts[host["name"]] = host["state"] == "measured"
         for result in host["results"]:
-            outcome = Outcome(result["severity"], result["state"], say(result.get("observed"), OBSERVED_LIMIT))
-            taken.results[host["name"], result["id"]] = outcome
+            taken.results[host["name"], result["id"]] = outcome_of(result)
+            if result.get("parameters"):
+                chosen = {name: each["value"] for name, each in result["parameters"].items()}
+                taken.settings[host["name"], result["id"]] = chosen
+    for name, control in report["controls"].items():
+        if "definition" in control:
+            taken.definitions[name] = control["definition"]
     return taken
+
+
+def outcome_of(result: Json) -> Outcome:
+    """Return the comparable part of an entry of ``results``."""
+    return Outcome(result["severity"], result["state"], say(result.get("observed"), OBSERVED_LIMIT))
 
 
 def _change(key: tuple[str, str], before: Outcome | None, after: Outcome | None) -> Json:
@@ -95,7 +114,35 @@ def diff(before: Snapshot, after: Snapshot) -> Json:
         "hosts_lost": sorted(name for name in both if before.hosts[name] and not after.hosts[name]),
         "hosts_regained": sorted(name for name in both if after.hosts[name] and not before.hosts[name]),
         "catalogue_changed": before.catalogue != after.catalogue,
+        "catalogue_changes": [],
     }
+
+
+def changes_of(pairs: Mapping[tuple[str, str], tuple[Outcome, Outcome | None]]) -> list[Json]:
+    """Return entries of changes, gravest first."""
+    rows = [_change(key, before, after) for key, (before, after) in pairs.items()]
+    return sorted(rows, key=lambda row: (severity_rank(row["severity"]), row["control"], row["host"]))
+
+
+#: What may count as drift, and the lists of a comparison that hold it.
+DRIFTS = {
+    "verdict": ("new_failures", "changed_states"),
+    "value": ("changed_values",),
+    "catalogue": ("catalogue_changes",),
+}
+
+
+def drift_reasons(changes: Json, kinds: Sequence[str]) -> list[str]:
+    """Return a sentence for each kind of drift that a comparison shows."""
+    since = changes["since"]["id"]
+    reasons = []
+    for kind in kinds:
+        rows = [row for name in DRIFTS[kind] for row in changes[name]]
+        if rows:
+            first = rows[0]
+            shown = f"{first['control']} on {first['host']}" + (f" and {len(rows) - 1} more" if len(rows) > 1 else "")
+            reasons.append(f"{kind} drift since run {since}: {shown}")
+    return reasons
 
 
 def is_empty(changes: Json) -> bool:

@@ -7,18 +7,21 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
+import zlib
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.rampart.fleet.plugins.plugin_utils.report import chain
 from ansible_collections.rampart.fleet.plugins.plugin_utils.report.diff import Outcome, Snapshot, snapshot
+from ansible_collections.rampart.fleet.plugins.plugin_utils.report.rejudge import Evidence
 from ansible_collections.rampart.fleet.plugins.plugin_utils.report.text import say
 
 Json = dict[str, Any]
 
-VERSION = 1
+VERSION = 2
 BUSY_S = 5.0
 KEEP_RUNS = 60  # 100 hosts x 400 controls are about 5 MB a run
 SCHEMA = """
@@ -36,6 +39,16 @@ CREATE TABLE IF NOT EXISTS result (
   PRIMARY KEY (run, host, control)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS baseline (
   only INTEGER PRIMARY KEY CHECK (only = 1), run INTEGER NOT NULL REFERENCES run(seq), accepted TEXT NOT NULL);
+"""
+# What is needed to judge a run again: the controls as they were, the context and the observations of each host.
+SCHEMA_2 = f"""
+CREATE TABLE blob (id INTEGER PRIMARY KEY, sha256 TEXT NOT NULL UNIQUE, body BLOB NOT NULL);
+CREATE TABLE definition (
+  run INTEGER NOT NULL REFERENCES run(seq) ON DELETE CASCADE, control TEXT NOT NULL,
+  evidence INTEGER NOT NULL REFERENCES evidence(id), PRIMARY KEY (run, control)) WITHOUT ROWID;
+ALTER TABLE host ADD COLUMN context TEXT;
+ALTER TABLE host ADD COLUMN observations INTEGER REFERENCES blob(id);
+{chain.TABLE}
 """
 
 
@@ -91,19 +104,41 @@ class History:
         connection.execute("PRAGMA foreign_keys = ON")
         if version == 0:
             connection.execute("PRAGMA journal_mode = WAL")
-            connection.executescript(f"BEGIN IMMEDIATE; {SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;")
+        steps = "".join((SCHEMA, SCHEMA_2)[version:])
+        if steps:
+            connection.executescript(f"BEGIN IMMEDIATE; {steps} PRAGMA user_version = {VERSION}; COMMIT;")
 
-    def record(self, report: Json, keep: int = KEEP_RUNS) -> None:
-        """Add a run, replacing a run of the same id, and forget all but the newest ``keep`` and the baseline."""
+    def record(self, report: Json, keep: int = KEEP_RUNS, sign: chain.Sign | None = None) -> chain.Head:
+        """Add a run, replacing one of the same id; keep the details of the newest ``keep`` and of the baseline.
+
+        Returns the end of the chain of records. What ``sign`` raises leaves the history as it was.
+        """
         with self._open(create=True) as connection:
             connection.execute("BEGIN IMMEDIATE")
             try:
                 _record(connection, report)
+                head = chain.append(connection, report["run"]["id"], sign)
                 _prune(connection, keep)
                 connection.execute("COMMIT")
             except BaseException:
                 connection.execute("ROLLBACK")
                 raise
+        return head
+
+    def verify(self, check: chain.Check | None = None) -> chain.Verification:
+        """Compute the chain of records again; ``check`` looks at signatures."""
+        with self._open() as connection:
+            return chain.verify(connection, check)
+
+    def evidence(self, run_id: str) -> dict[str, Evidence]:
+        """Return what a run kept of each host, for judging it again; empty when it kept nothing."""
+        with self._open() as connection:
+            rows = connection.execute(
+                "SELECT h.name, h.context, b.body FROM host h JOIN run r ON r.seq = h.run "
+                "JOIN blob b ON b.id = h.observations WHERE r.id = ?",
+                (run_id,),
+            ).fetchall()
+        return {name: Evidence(json.loads(context), json.loads(zlib.decompress(body))) for name, context, body in rows}
 
     def runs(self, limit: int = 30) -> list[Json]:
         """Return the newest runs, oldest first."""
@@ -160,6 +195,24 @@ def _evidence(connection: sqlite3.Connection, body: str) -> int:
     return int(connection.execute("SELECT id FROM evidence WHERE sha256 = ?", (digest,)).fetchone()[0])
 
 
+def _blob(connection: sqlite3.Connection, value: Any) -> int:
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    digest = chain.digest(text)
+    row = connection.execute("SELECT id FROM blob WHERE sha256 = ?", (digest,)).fetchone()
+    if row is None:
+        body = zlib.compress(text.encode("utf-8", "backslashreplace"), 6)
+        return int(connection.execute("INSERT INTO blob (sha256, body) VALUES (?, ?)", (digest, body)).lastrowid or 0)
+    return int(row[0])
+
+
+def _lasting(observations: Json) -> Json:
+    """Return what was observed without how long that took, which is never the same twice."""
+    return {
+        key: {name: found[name] for name in ("status", "value", "reason") if found.get(name) not in (None, "")}
+        for key, found in observations.items()
+    }
+
+
 def _run_sequence(connection: sqlite3.Connection, report: Json) -> int:
     run, verdict = report["run"], report["verdict"]
     values = (
@@ -184,8 +237,10 @@ def _record(connection: sqlite3.Connection, report: Json) -> None:
     sequence = _run_sequence(connection, report)
     connection.execute("DELETE FROM host WHERE run = ?", (sequence,))
     connection.execute("DELETE FROM result WHERE run = ?", (sequence,))
+    connection.execute("DELETE FROM definition WHERE run = ?", (sequence,))
     connection.executemany(
-        "INSERT INTO host VALUES (?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO host (run, name, state, mode, reason, score, coverage, context, observations) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
             (
                 sequence,
@@ -193,13 +248,19 @@ def _record(connection: sqlite3.Connection, report: Json) -> None:
                 say(host["reason"] or "", 2000),
                 host["score"],
                 host["coverage"],
+                json.dumps(host["context"], sort_keys=True),
+                _blob(connection, _lasting(host["observations"])) if host["observations"] else None,
             )
             for host in report["hosts"]
         ],
     )
     known: dict[str, int] = {}
     rows = []
-    for (host, control), outcome in snapshot(report).results.items():
+    taken = snapshot(report)
+    for control, definition in taken.definitions.items():
+        evidence = _evidence(connection, json.dumps(definition, sort_keys=True))
+        connection.execute("INSERT INTO definition VALUES (?, ?, ?)", (sequence, control, evidence))
+    for (host, control), outcome in taken.results.items():
         if outcome.observed not in known:
             known[outcome.observed] = _evidence(connection, outcome.observed)
         rows.append((sequence, host, control, outcome.severity, outcome.state, known[outcome.observed]))
@@ -213,7 +274,10 @@ def _prune(connection: sqlite3.Connection, keep: int) -> None:
         (max(keep, 2),),
     )
     if old.rowcount:
-        connection.execute("DELETE FROM evidence WHERE id NOT IN (SELECT evidence FROM result)")
+        used = "SELECT evidence FROM result UNION SELECT evidence FROM definition"
+        connection.execute(f"DELETE FROM evidence WHERE id NOT IN ({used})")
+        used = "SELECT observations FROM host WHERE observations IS NOT NULL"
+        connection.execute(f"DELETE FROM blob WHERE id NOT IN ({used})")
 
 
 def _load(connection: sqlite3.Connection, run_id: str) -> Snapshot:
@@ -224,6 +288,10 @@ def _load(connection: sqlite3.Connection, run_id: str) -> Snapshot:
     taken = Snapshot(*rest)
     for name, state in connection.execute("SELECT name, state FROM host WHERE run = ?", (sequence,)):
         taken.hosts[name] = state == "measured"
+    for control, text in connection.execute(
+        "SELECT d.control, e.body FROM definition d JOIN evidence e ON e.id = d.evidence WHERE d.run = ?", (sequence,)
+    ):
+        taken.definitions[control] = json.loads(text)
     for host, control, *outcome in connection.execute(
         "SELECT r.host, r.control, r.severity, r.state, e.body FROM result r JOIN evidence e ON e.id = r.evidence "
         "WHERE r.run = ?",

@@ -43,7 +43,11 @@ def page_data(report: Json) -> Json:
         {**host, "observations": {key: _observation(seen) for key, seen in host["observations"].items()}}
         for host in report["hosts"]
     ]
-    return {"report": {**report, "hosts": hosts}}
+    controls = {
+        name: {key: told for key, told in control.items() if key != "definition"}
+        for name, control in report["controls"].items()
+    }
+    return {"report": {**report, "hosts": hosts, "controls": controls}}
 
 
 def _digest(text: str) -> str:

@@ -33,7 +33,7 @@ class _Gauges:
 def _fleet(gauges: _Gauges, report: Json) -> None:
     verdict = report["verdict"]
     state = gauges.add("verdict", "1 for the verdict of the last run, 0 for the other verdicts", ("state",))
-    for word in ("pass", "fail", "undecided"):
+    for word in ("pass", "fail", "undecided", "drift"):
         state.labels(word).set(verdict["state"] == word)
     gauges.add("last_run_timestamp_seconds", "End of the last run, in seconds since the epoch").set(
         _seconds(report["run"]["finished"])

@@ -12,7 +12,7 @@ from ansible_collections.rampart.fleet.plugins.plugin_utils.report.text import U
 
 Json = dict[str, Any]
 
-WORDS = {"pass": "Good", "fail": "Not good", "undecided": "Undecided"}
+WORDS = {"pass": "Good", "fail": "Not good", "undecided": "Undecided", "drift": "Drifted"}
 
 
 @dataclass(frozen=True)

@@ -140,6 +140,7 @@ _RESULT_CHANGES = (
     ("fixed", "Fixed", "good"),
     ("changed_states", "Other changes of state", "open"),
     ("changed_values", "Same state, another value", "plain"),
+    ("catalogue_changes", "Other results only because the control changed", "plain"),
 )
 _NAME_CHANGES = (
     ("hosts_lost", "Hosts no longer measured"),
@@ -152,7 +153,7 @@ _NAME_CHANGES = (
 
 
 def _change_line(change: Json, arrow: str) -> str:
-    before, after = change["before"] or "not there", change["after"]
+    before, after = change["before"] or "not there", change["after"] or "cannot be told"
     states = after if before == after else f"{before} {arrow} {after}"
     values = f"{say(change['observed_before'], 50)} {arrow} {say(change['observed_after'], 50)}"
     return f"  {change['host']} {change['control']} ({change['severity']}) {states}: {values}"
@@ -171,5 +172,5 @@ def render_diff(diff: Json, screen: Screen) -> list[Line]:
         if diff[key]:
             body.append(Line(screen.fit(f"{title} ({len(diff[key])}): {', '.join(diff[key])}"), "open"))
     if diff["catalogue_changed"]:
-        body.append(Line(screen.fit("The catalogue changed in between: a verdict may differ because the rule did.")))
+        body.append(Line(screen.fit("The catalogue changed in between; what differs only by that stands apart.")))
     return [Line(screen.fit(head)), Line(screen.rule()), *(body or [Line("Nothing is different.", "good")])]

@@ -11,7 +11,7 @@ from rampart.runner.play import PlayResult
 from rampart.runner.state import Failure
 from rampart.runner.verdict import VERDICT_ACTIONS
 
-STYLES = {"pass": "bold green", "fail": "bold red", "undecided": "bold yellow"}
+STYLES = {"pass": "bold green", "fail": "bold red", "undecided": "bold yellow", "drift": "bold yellow"}
 
 
 def print_summary(result: PlayResult, console: Console) -> None:

@@ -30,9 +30,10 @@ def names(directory: Path) -> list[str]:
 
 def test_a_run_leaves_four_files_and_a_row(report: Json, tmp_path: Path) -> None:
     history = History(tmp_path / "history.sqlite")
-    told, written, fault = publish(report, tmp_path / "out", history)
-    assert fault == ""
-    assert names(tmp_path / "out") == NAMES == sorted(path.name for path in written)
+    published = publish(report, tmp_path / "out", history)
+    told = published.report
+    assert published.fault == ""
+    assert names(tmp_path / "out") == NAMES == sorted(path.name for path in published.written)
     stored = json.loads((tmp_path / "out" / "posture.json").read_text())
     assert stored == told
     schema.validate(stored)
@@ -48,7 +49,7 @@ def test_the_second_run_is_compared_with_the_first_and_the_baseline(
     first, second = make_report("run-1", seed=1), make_report("run-2", seed=0)
     publish(first, tmp_path / "out", history)
     history.accept_baseline("run-1")
-    told, _, _ = publish(second, tmp_path / "out", history)
+    told = publish(second, tmp_path / "out", history).report
     assert told["changes"]["previous"]["since"]["id"] == "run-1"
     assert told["changes"]["previous"]["new_failures"]
     assert told["changes"]["baseline"] == told["changes"]["previous"]
@@ -59,9 +60,9 @@ def test_the_second_run_is_compared_with_the_first_and_the_baseline(
 def test_a_corrupt_history_costs_the_comparison_but_not_the_report(report: Json, tmp_path: Path) -> None:
     path = tmp_path / "history.sqlite"
     path.write_bytes(b"no database" * 500)
-    _, written, fault = publish(report, tmp_path / "out", History(path))
-    assert "not a usable SQLite database" in fault
-    assert len(written) == 4
+    published = publish(report, tmp_path / "out", History(path))
+    assert "not a usable SQLite database" in published.fault
+    assert len(published.written) == 4
     assert path.read_bytes() == b"no database" * 500
 
 

@@ -55,7 +55,7 @@ function changeLine(change, kind) {
 
 function changesSince(panel, title, changes) {
   panel.append(el("h2", { class: "section" }, title, el("span", { class: "muted" }, ` ${when(changes.since.finished)} · ${changes.since.id} · score ${pct(changes.since.score)}`)));
-  const kinds = { new_failures: "New failures", fixed: "Fixed", changed_states: "Other changes of state", changed_values: "Same state, another value" };
+  const kinds = { new_failures: "New failures", fixed: "Fixed", changed_states: "Other changes of state", changed_values: "Same state, another value", catalogue_changes: "Other results only because the control changed" };
   const lists = { hosts_lost: "Hosts no longer measured", hosts_regained: "Hosts measured again", hosts_appeared: "New hosts", hosts_disappeared: "Hosts gone", controls_appeared: "New controls", controls_disappeared: "Controls gone" };
   let any = false;
   for (const [kind, name] of Object.entries(kinds)) {
@@ -69,7 +69,7 @@ function changesSince(panel, title, changes) {
   const named = Object.entries(lists).filter(([key]) => changes[key].length);
   if (named.length) panel.append(el("dl", { class: "card meta" }, named.map(([key, name]) => [el("dt", {}, name), el("dd", {}, changes[key].join(", "))])));
   if (!any && !named.length) panel.append(nothing("Nothing is different."));
-  if (changes.catalogue_changed) panel.append(el("p", { class: "muted" }, "The catalogue of controls changed between the two runs: a verdict may differ because the rule did."));
+  if (changes.catalogue_changed) panel.append(el("p", { class: "muted" }, "The catalogue of controls changed between the two runs; what differs only by that stands apart."));
 }
 
 function viewChanges(panel) {

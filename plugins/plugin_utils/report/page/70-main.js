@@ -1,7 +1,7 @@
 const open = (row) => row.result.state === "fail" || UNDECIDED.includes(row.result.state);
 const gap = (row) => !["pass", "fail", "waived"].includes(row.result.state);
 const lostHosts = REPORT.hosts.filter((host) => host.state !== "measured").length;
-const changed = (changes) => (changes ? ["new_failures", "fixed", "changed_states", "changed_values"].reduce((sum, key) => sum + changes[key].length, 0) : 0);
+const changed = (changes) => (changes ? ["new_failures", "fixed", "changed_states", "changed_values", "catalogue_changes"].reduce((sum, key) => sum + changes[key].length, 0) : 0);
 const TABS = {
   failures: { name: "Failures", draw: viewFailures, badge: ROWS.filter(open).length + lostHosts, counts: open },
   matrix: { name: "Controls × hosts", draw: viewMatrix, counts: () => true },
