@@ -6,6 +6,8 @@ A mutation is an entry of `mutations/*.yml`:
 
     name, controls: [id]     what must turn to `state` (default fail)
     break, heal              shell, run as root
+    from                     optional, what the controls are before (default pass; not_applicable for what a lab host
+                             has not got until the break brings it, badly)
     also: [id]               what sees the same breakage from another side; nothing else may change
     way                      optional, how a person would do it: one of WAYS
     host, mode               optional, where: a host of the topology, or any host in this mode (default inference)
@@ -25,7 +27,7 @@ from .agent import AgentError, Measurer, seen_from_outside
 
 FOLDER = Path(__file__).parent / "mutations"
 WAYS = ("drop-in", "runtime", "persistent", "later-file", "match-block", "edit")
-_KEYS = {"name", "controls", "break", "heal", "also", "state", "way", "host", "mode"}
+_KEYS = {"name", "controls", "break", "heal", "also", "state", "way", "host", "mode", "from"}
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,7 @@ class Mutation:
     healed_by: str
     also: tuple[str, ...] = ()
     state: str = "fail"
+    before: str = "pass"
     way: str = "edit"
     host: str = ""
     mode: str = "inference"
@@ -80,6 +83,7 @@ def _read(path: Path, entry: Mapping[str, Any]) -> Mutation:
         healed_by=entry["heal"],
         also=tuple(entry.get("also", ())),
         state=entry.get("state", "fail"),
+        before=entry.get("from", "pass"),
         way=entry.get("way", "edit"),
         host=entry.get("host", ""),
         mode=entry.get("mode", "inference"),
@@ -119,9 +123,9 @@ class Bench:
         return Outcome(tuple(problems), monotonic() - started)
 
     def _tried(self, mutation: Mutation) -> list[str]:
-        unfit = {name: self.healthy.get(name) for name in mutation.controls if self.healthy.get(name) != "pass"}
+        unfit = {name: self.healthy.get(name) for name in mutation.controls if self.healthy.get(name) != mutation.before}
         if unfit:
-            return [f"the controls must pass before the host is broken: {unfit}"]
+            return [f"the controls must be {mutation.before} before the host is broken: {unfit}"]
         agent, problems = self.measurer.agent, []
         try:
             agent.shell(mutation.broken_by)

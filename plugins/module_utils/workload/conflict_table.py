@@ -182,6 +182,18 @@ CONFLICTS = (
         advice="off on bare metal with one tenant is a declared risk; with several tenants ATS and ACS for each path",
     ),
     Conflict(
+        id="iommu-p2p",
+        settings=("cmdline.iommu",),
+        needs=("gpu", "rdma"),
+        breaks="translation of every access slows GPUDirect down, or sends it through memory",
+        evidence=(
+            "https://github.com/NVIDIA/ngc_multinode_perf",
+            "https://docs.kernel.org/driver-api/pci/p2pdma.html",
+        ),
+        values=_modes("passthrough", KEEP, KEEP, KEEP),
+        advice="passthrough on bare metal with one tenant is a declared risk: a device reads all memory of the host",
+    ),
+    Conflict(
         id="lockdown-unsigned",
         settings=("kernel.lockdown",),
         needs=("gpu",),

@@ -22,8 +22,12 @@ _SECURE_BOOT = "/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e
 
 @probe("kernel_cmdline", source="/proc/cmdline")
 def kernel_cmdline(host: Host, params: Params) -> dict[str, Any]:
-    """Return {params: {name: text, empty for a bare word; of repeated ones the last}, raw}."""
-    raw = host.read_text("/proc/cmdline").strip()
+    """Return {params: {name: text, empty for a bare word; of repeated ones the last}, words: those as text, raw}."""
+    return command_line(host.read_text("/proc/cmdline").strip())
+
+
+def command_line(raw: str) -> dict[str, Any]:
+    """Return the value of `kernel_cmdline` for a command line; `words` are `name=text` or `name`, each name once."""
     found = {}
     # The kernel knows double quotes, and no other quoting (lib/cmdline.c).
     for word in re.findall(r'(?:[^\s"]|"[^"]*")+', raw):
@@ -32,7 +36,8 @@ def kernel_cmdline(host: Host, params: Params) -> dict[str, Any]:
             break
         name, _unused, value = word.replace('"', "").partition("=")
         found[name] = value
-    return {"params": found, "raw": raw}
+    words = [f"{name}={value}" if value else name for name, value in found.items()]
+    return {"params": found, "words": words, "raw": raw}
 
 
 @probe("cpu_vulnerabilities", source="/sys/devices/system/cpu/vulnerabilities")
