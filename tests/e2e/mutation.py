@@ -123,8 +123,8 @@ class Bench:
         return Outcome(tuple(problems), monotonic() - started)
 
     def _tried(self, mutation: Mutation) -> list[str]:
-        found = {name: self.healthy.get(name) for name in mutation.controls}
-        unfit = {name: state for name, state in found.items() if state != mutation.before}
+        states = {name: self.healthy.get(name) for name in mutation.controls}
+        unfit = {name: state for name, state in states.items() if state != mutation.before}
         if unfit:
             return [f"the controls must be {mutation.before} before the host is broken: {unfit}"]
         agent, problems = self.measurer.agent, []
