@@ -28,7 +28,8 @@ from rampart.lab.plan import RELEASES
 from rampart.lab.state import locked
 from rampart.lab.tools import require, run
 
-VERSION = 2
+VERSION = 3
+KEY = "rampart-lab.gpg"
 _BUILD_S = 1800
 _PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]+")
 
@@ -48,13 +49,13 @@ def packages(release: str, folder: Path | None = None) -> list[str]:
 
 
 def ensure(release: str, cache: Path, say: Callable[[str], None]) -> Path:
-    """The folder of a release's repository (`Packages`, `Release`, `*.deb`), built when it is not in the cache."""
+    """The folder of a release's repository (`Packages`, `InRelease`, its key, `*.deb`), built once."""
     wanted = packages(release)
     sources = aptsources.lines_for(RELEASES[release])
     folder = cache / "apt" / folder_name(release)
     if folder.is_dir():
         return folder
-    require({"apt-get": "apt", "apt-ftparchive": "apt-utils"})
+    require({"apt-get": "apt", "apt-ftparchive": "apt-utils", "gpg": "gpg", "gpgconf": "gpgconf"})
     folder.parent.mkdir(parents=True, exist_ok=True)
     with locked(folder.parent / f".{release}.lock", f"the package repository of Debian {release}", say, _BUILD_S):
         if not folder.is_dir():
@@ -92,6 +93,7 @@ def _build(folder: Path, release: str, wanted: list[str], sources: list[str], sa
         for name in files:
             _link(pool / name, repository / repository_name(name))
         _index(repository)
+        _sign(repository, build / "keys")
         repository.rename(folder)
     finally:
         shutil.rmtree(build, ignore_errors=True)
@@ -168,6 +170,18 @@ def _index(repository: Path) -> None:
     label = ["-oAPT::FTPArchive::Release::Origin=Rampart lab", "-oAPT::FTPArchive::Release::Label=Rampart lab"]
     release = run(["env", "-C", str(repository), "apt-ftparchive", *label, "release", "."])
     (repository / "Release").write_text(release, encoding="utf-8")
+
+
+def _sign(repository: Path, keys: Path) -> None:
+    """Sign with a key of this repository alone, whose secret half ends with the build: nobody signs another one."""
+    keys.mkdir(mode=0o700)
+    gpg = ["env", f"GNUPGHOME={keys}", "gpg", "--batch", "--quiet", "--pinentry-mode=loopback", "--passphrase="]
+    try:
+        run([*gpg, "--quick-generate-key", "Rampart lab <lab@rampart.invalid>", "ed25519", "sign", "never"])
+        run([*gpg, f"--output={repository / 'InRelease'}", "--clearsign", str(repository / "Release")])
+        run([*gpg, f"--output={repository / KEY}", "--export"])
+    finally:
+        run(["env", f"GNUPGHOME={keys}", "gpgconf", "--kill", "all"])
 
 
 def _checked(value: object, where: str) -> set[str]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
+from rampart.lab import aptrepo
 from rampart.lab.driver import Endpoint, HostFile
 from rampart.lab.images import USER, USER_ID
 from rampart.lab.plan import HostPlan, LabPlan
@@ -15,6 +16,8 @@ from rampart.lab.tools import run
 
 HOST_KEY_TYPES = ("ed25519", "ecdsa", "rsa")
 _KEY_S = 300.0  # the search for primes took over 60 s on an emulated machine with its cores busy
+# The image itself is older than the repository and its key.
+APT_SOURCE = f"deb [signed-by=/srv/rampart-apt/{aptrepo.KEY}] file:/srv/rampart-apt ./\n"
 _CONNECT_S = {"nspawn": 15, "qemu": 60}  # an emulated machine takes 10 s for a login when the cores are busy
 
 
@@ -28,6 +31,7 @@ def host_files(plan: LabPlan, host: HostPlan, folder: LabFolder) -> tuple[HostFi
     files = [
         HostFile("/etc/hostname", f"{host.name}\n".encode()),
         HostFile("/etc/hosts", hosts_file(plan, host).encode()),
+        HostFile("/etc/apt/sources.list", APT_SOURCE.encode()),
         HostFile("/etc/machine-id", f"{host.machine_id}\n".encode(), 0o444),
         HostFile(
             f"/home/{USER}/.ssh/authorized_keys",

@@ -27,13 +27,24 @@ class _Socket:
     inode: str
 
 
-@probe("listening_sockets", source="/proc/net/tcp, tcp6, udp, udp6; /proc/*/fd")
+@probe("listening_sockets", optional=("scope", "below"), source="/proc/net/tcp, tcp6, udp, udp6; /proc/*/fd")
 def listening_sockets(host: Host, params: Params) -> list[dict[str, Any]]:
-    """Return a list of {proto: tcp|udp, address, port, process, uid, loopback}, by protocol, port and address.
+    """Return a list of {proto: tcp|udp, address, port, service, process, uid, loopback}, by protocol, port and address.
+
+    `service` is such as `tcp/22`. `scope: network` leaves out what only the host itself reaches, and `below` the ports
+    from that number on.
 
     `process` is the command name of a process that holds the socket (the lowest pid), or null when none can be seen:
     the kernel itself, or a process outside this container.
     """
+    scope, below = params.get("scope"), int(params.get("below", 65536))
+    if scope not in (None, "network"):
+        raise ProbeError(f"listening_sockets has the scope {scope!r}; wanted network or none")
+    found: list[dict[str, Any]] = host.once("listening_sockets", lambda: _listening(host))
+    return [one for one in found if one["port"] < below and not (scope and one["loopback"])]
+
+
+def _listening(host: Host) -> list[dict[str, Any]]:
     sockets = [one for table in _TABLES for one in _table(host, *table)]
     holders = _holders(host, {one.inode for one in sockets})
     found = [
@@ -41,6 +52,7 @@ def listening_sockets(host: Host, params: Params) -> list[dict[str, Any]]:
             "proto": one.proto,
             "address": one.address,
             "port": one.port,
+            "service": f"{one.proto}/{one.port}",
             "process": holders.get(one.inode),
             "uid": one.uid,
             "loopback": _is_loopback(one.address),

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.rampart.fleet.plugins.module_utils.posture.errors import ProbeError
+from ansible_collections.rampart.fleet.plugins.module_utils.posture.errors import Absent, ProbeError
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.host import Host
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.probes.systemd import show_units
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.registry import Params, probe
@@ -46,3 +46,42 @@ def _synchronized(host: Host, service: str | None) -> bool:
         return host.exists(_TIMESYNCD_MARK)
     shown = host.run(["timedatectl", "show", "--property=NTPSynchronized", "--value"]).require_ok().stdout
     return shown.strip() == "yes"
+
+
+@probe("time_sources", source="chronyc -N -a sources; timedatectl show-timesync")
+def time_sources(host: Host, params: Params) -> dict[str, Any]:
+    """Return {service, names, user}: what the running time service asks, by the names in its configuration.
+
+    `user` is the account that its process runs as. Absent when no time service runs.
+    """
+    units = show_units(host, _SERVICES)
+    service = next((unit for unit in _SERVICES if units[unit]["ActiveState"] == "active"), None)
+    if service is None:
+        raise Absent(f"none of {', '.join(_SERVICES)} runs")
+    return {"service": service, "names": _source_names(host, service), "user": _user(host, units[service])}
+
+
+def _source_names(host: Host, service: str) -> list[str]:
+    if service == "chrony.service":
+        lines = host.run(["chronyc", "-N", "-a", "-c", "sources"]).require_ok().stdout.splitlines()
+        fields = [line.split(",") for line in lines if line]
+        if any(len(each) < 4 for each in fields):
+            raise ProbeError(f"chronyc sources has a line that is none: {lines!r}")
+        # A reference clock (#) is hardware of the host, no server that it asks.
+        return sorted({each[2] for each in fields if each[0] != "#"})
+    if service == "systemd-timesyncd.service":
+        argv = ["timedatectl", "show-timesync"]
+        shown = dict(line.split("=", 1) for line in host.run(argv).require_ok().stdout.splitlines() if "=" in line)
+        configured = f"{shown.get('LinkNTPServers', '')} {shown.get('SystemNTPServers', '')}".split()
+        return sorted(configured or shown.get("FallbackNTPServers", "").split())
+    raise ProbeError(f"{service} keeps the time, whose sources are not known to be asked; wanted chrony or timesyncd")
+
+
+def _user(host: Host, unit: dict[str, str]) -> str | None:
+    pid = unit.get("MainPID", "0")
+    if not pid.isdigit() or pid == "0":
+        return None
+    for line in host.read_text(f"/proc/{pid}/status").splitlines():
+        if line.startswith("Uid:"):
+            return host.user_name(int(line.split()[2]))
+    raise ProbeError(f"/proc/{pid}/status has no line Uid")
