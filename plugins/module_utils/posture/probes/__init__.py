@@ -39,6 +39,7 @@ from ansible_collections.rampart.fleet.plugins.module_utils.posture.probes impor
     radios,
     rescue_shell,
     scheduled_jobs,
+    sessions,
     sshd_effective,
     sudoers,
     sysctl,

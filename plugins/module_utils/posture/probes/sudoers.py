@@ -12,6 +12,14 @@ from ansible_collections.rampart.fleet.plugins.module_utils.posture.errors impor
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.host import Host
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.registry import Params, probe
 
+# Programs that start a shell or any other program, or write any file, when they are asked to (gtfobins.github.io).
+_SHELLS = frozenset(
+    "ash bash csh dash fish ksh sh su sudo tcsh zsh awk gawk mawk nawk busybox chroot cp crontab dd docker ed emacs env "
+    "ex find ftp gdb git install ip less ln lua man more mount mv nano nerdctl nice nmap node nsenter perl pico podman "
+    "python python2 python3 rsync ruby script sed setarch socat ssh strace systemctl systemd-run tar taskset tee time "
+    "timeout tmux screen unshare vi view vim vimdiff visudo watch xargs zip journalctl apt apt-get dpkg pip pip3 kubectl "
+    "ctr crictl".split()
+)
 _TAGS = ("authenticate", "noexec", "setenv")
 
 
@@ -21,7 +29,8 @@ def sudoers(host: Host, params: Params) -> dict[str, Any]:
 
     `defaults` are those for everybody, later ones win; those bound to a user, host or command stand in `bound`, by
     what they are bound to. A rule is {users: [..], hosts: [..], commands: [..], authenticate: bool or null}.
-    `nopasswd` names who runs something without a password. Absent when sudo is not installed.
+    `nopasswd` names who runs something without a password, `everything` who runs ALL, `unasked` what a default without
+    a password is bound to. Absent when sudo is not installed.
     """
     try:
         answer = host.run(["cvtsudoers", "-f", "json", "/etc/sudoers"])
@@ -33,7 +42,87 @@ def sudoers(host: Host, params: Params) -> dict[str, Any]:
         raise ProbeError(f"cvtsudoers printed no JSON: {error}") from error
     rules = [rule for spec in document.get("User_Specs", []) for rule in _rules(spec)]
     nopasswd = {user for rule in rules if rule["authenticate"] is False for user in rule["users"]}
-    return {**_defaults(document.get("Defaults", [])), "rules": rules, "nopasswd": sorted(nopasswd)}
+    defaults = _defaults(document.get("Defaults", []))
+    return {
+        **defaults, "rules": rules, "nopasswd": sorted(nopasswd),
+        "everything": sorted({user for rule in rules if "ALL" in rule["commands"] for user in rule["users"]}),
+        "unasked": sorted(to for to, options in defaults["bound"].items() if options.get("authenticate") is False),
+    }  # fmt: skip
+
+
+@probe("sudo_commands", source="cvtsudoers -f json /etc/sudoers; stat of the commands")
+def sudo_commands(host: Host, params: Params) -> list[dict[str, Any]]:
+    """Return the commands that rules name one by one, ALL left out: [{name: the command with its arguments, users: [],
+    program, exists, owner, mode, folder_owner, folder_mode, wildcard, negated, shell}].
+
+    `wildcard` says that a pattern stands in it, `negated` that the rule takes it away, `shell` that the program gives a
+    shell or runs other programs when asked. A folder stands for all programs in it. Absent when sudo is not installed.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for rule in sudoers(host, {})["rules"]:
+        for command in rule["commands"]:
+            if command.lstrip("!") != "ALL":
+                entry = found.setdefault(command, {**_command(host, command), "users": []})
+                entry["users"] = sorted({*entry["users"], *rule["users"]})
+    return [found[name] for name in sorted(found)]
+
+
+@probe("sudoers_files", source="visudo -c; stat of what it names")
+def sudoers_files(host: Host, params: Params) -> dict[str, Any]:
+    """Return {valid, problems: [line], files: [{path, owner, group, mode}]} of every file that sudo reads.
+
+    Absent when sudo is not installed.
+    """
+    try:
+        answer = host.run(["visudo", "-c"])
+    except ToolMissing:
+        raise Absent("sudo is not installed") from None
+    lines = (answer.stdout + "\n" + answer.stderr).splitlines()
+    good = [line.rpartition(": parsed OK")[0] for line in lines if line.endswith(": parsed OK")]
+    problems = [line for line in lines if line.strip() and not line.endswith(": parsed OK")]
+    if answer.rc == 0 and not good:
+        raise ProbeError("visudo -c named no file that it has read")
+    # visudo tells of modes that sudo itself does not mind; what it says then is no doubt about the grammar.
+    return {
+        "valid": answer.rc == 0,
+        "problems": problems,
+        "files": [_file(host, path) for path in _read_by_sudo(host, good)],
+    }
+
+
+def _read_by_sudo(host: Host, good: list[str]) -> list[str]:
+    """Return the files that were parsed and those beside them, which an error may have kept visudo from."""
+    beside = [path for path in host.glob("/etc/sudoers.d/*") if "." not in path.rpartition("/")[2] and path[-1] != "~"]
+    return sorted({"/etc/sudoers", *good, *beside})
+
+
+def _file(host: Host, path: str) -> dict[str, Any]:
+    status = host.stat(path)
+    owner, group = host.user_name(status.uid) or str(status.uid), host.group_name(status.gid) or str(status.gid)
+    return {"path": path, "owner": owner, "group": group, "mode": status.octal}
+
+
+def _command(host: Host, command: str) -> dict[str, Any]:
+    bare = command.lstrip("!")
+    program = bare.split()[0] if bare.split() else bare
+    entry: dict[str, Any] = {
+        "name": command, "program": program, "negated": command.startswith("!"),
+        "wildcard": any(sign in bare for sign in "*?[") or bare.startswith("^"),
+        "shell": program.rpartition("/")[2] in _SHELLS,
+    }  # fmt: skip
+    return {
+        **entry,
+        **_place(host, program),
+        **{f"folder_{k}": v for k, v in _place(host, program.rpartition("/")[0] or "/").items()},
+    }
+
+
+def _place(host: Host, path: str) -> dict[str, Any]:
+    try:
+        status = host.stat(path)
+    except Absent:
+        return {"exists": False, "owner": "root", "mode": "0000"}
+    return {"exists": True, "owner": host.user_name(status.uid) or str(status.uid), "mode": status.octal}
 
 
 def _defaults(entries: list[Mapping[str, Any]]) -> dict[str, Any]:
