@@ -12,10 +12,12 @@ short_description: Passwords age, services do not log in, keys do not run out
 version_added: 0.1.0
 author: The Rampart authors (@rampart-fleet)
 description:
-  - Compares all local accounts with a policy and changes those that differ, by C(chage), C(usermod) and C(useradd -D), in one invocation.
-  - 'Accounts without a password never run out: PAM refuses a key when the password behind it, which nobody ever typed, has run out.'
-  - An account whose password would have run out by the change is left alone and reported, and so is nobody locked out. The account that runs the
-    module over SSH keeps its shell.
+  - Compares all local accounts with a policy and changes those that differ, by C(chage), C(usermod) and
+    C(useradd -D), in one invocation.
+  - 'Accounts without a password never run out: PAM refuses a key when the password behind it, which nobody ever
+    typed, has run out.'
+  - An account whose password would have run out by the change is left alone and reported, and so nobody is locked
+    out. The account that runs the module over SSH keeps its shell.
 options:
   max_days:
     description: Days after which a password has to be changed.

@@ -1,7 +1,7 @@
 #!/usr/bin/python
 # Copyright: the Rampart authors
 # SPDX-License-Identifier: Apache-2.0
-"""Module rampart.fleet.login_files: files that decide who gets in, tried before they are live and taken back by themselves."""
+"""Module rampart.fleet.login_files: files that decide who gets in, tried first and taken back by themselves."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ short_description: Change PAM, sudo and su without locking the operator out
 version_added: 0.1.0
 author: The Rampart authors (@rampart-fleet)
 description:
-  - Writes whole files of root that decide who gets in, all of them or none, and lets C(pam-auth-update) build the stacks of PAM.
-  - 'Everything is tried on a copy first: C(pam-auth-update) runs there, the stacks that come out are played through (a right password
-    must get in, a wrong one and a locked account must not), their modules must exist, and libpam itself is asked whether the operator
-    may still log in.'
-  - 'Then a rollback is armed before anything changes, and the operator''s sudo is tried afterwards: when it worked before and fails now, everything is as
-    it was. What is not confirmed by M(rampart.fleet.deadman) is taken back.'
+  - Writes whole files of root that decide who gets in, all of them or none, and lets C(pam-auth-update) build the
+    stacks of PAM.
+  - 'Everything is tried on a copy first: C(pam-auth-update) runs there, the stacks that come out are played through
+    (a right password must get in, a wrong one and a locked account must not), their modules must exist, and libpam
+    itself is asked whether the operator may still log in.'
+  - 'Then a rollback is armed before anything changes, and the operator''s sudo is tried afterwards: when it worked
+    before and fails now, everything is as it was. What M(rampart.fleet.deadman) does not confirm is taken back.'
 options:
   files:
     description: The files, each whole.
@@ -45,8 +46,8 @@ options:
         type: str
   force:
     description:
-      - Whether lines of C(/etc/pam.d/common-*) that were edited by hand give way to the profiles. Without it the module fails when such an edit
-        keeps a profile out of the stacks, and says so.
+      - Whether lines of C(/etc/pam.d/common-*) that were edited by hand give way to the profiles. Without it the
+        module fails when such an edit keeps a profile out of the stacks, and says so.
     type: bool
     default: false
   rollback_seconds:
@@ -127,7 +128,7 @@ from ansible_collections.rampart.fleet.plugins.module_utils.pam.login import (
     texts,
     undo,
 )
-from ansible_collections.rampart.fleet.plugins.module_utils.pam.stacks import problems
+from ansible_collections.rampart.fleet.plugins.module_utils.pam.stacks import flat, problems
 from ansible_collections.rampart.fleet.plugins.module_utils.pam.trial import TrialError, account
 
 FILE_OPTIONS = {
@@ -156,7 +157,7 @@ class Login:
 
     def build(self, root: str = "") -> None:
         """Let pam-auth-update build the stacks, in a copy when `root` is given. Raises LoginError."""
-        argv = ["pam-auth-update", "--package"] + (["--force"] if self.module.params["force"] else [])
+        argv = ["pam-auth-update", "--package", *self.forced()]
         # The copy has answers of its own, so that a rehearsal is not remembered.
         aside = {"DEBCONF_DB_REPLACE": f"File{{filename:{root}/debconf.dat}}"} if root else {}
         rc, out, err = self.run(argv + (["--root", root] if root else []), **aside)
@@ -164,16 +165,29 @@ class Login:
             raise LoginError(f"'{' '.join(argv)}' ended with status {rc}, wanted 0: {(err or out).strip()}")
         if "Local modifications" in err:
             raise LoginError(
-                "/etc/pam.d/common-* were edited by hand in the part that pam-auth-update keeps, so no profile gets into the stacks; wanted its own "
-                "lines. Put the edit into a profile in /usr/share/pam-configs and set accounts_pam_force, or restore it by pam-auth-update --force"
+                "/etc/pam.d/common-* were edited by hand in the part that pam-auth-update keeps, so no profile gets "
+                "into the stacks; wanted its own lines. Put the edit into a profile of its own and set "
+                "accounts_pam_force, or restore it by pam-auth-update --force"
             )
 
-    def may(self, folder: str) -> dict[str, int]:
+    def forced(self) -> list[str]:
+        """Return the arguments that put profiles back which were switched off."""
+        if not self.module.params["force"]:
+            return []
+        files = [file for file in self.module.params["files"] if file["path"].startswith(PROFILES + "/")]
+        return ["--force", "--enable", *(Path(file["path"]).name for file in files if file["state"] == "present")]
+
+    def may(self, services: dict[str, str], root: str) -> dict[str, int]:
         """Return libpam's answer about the operator for each service that is tried; empty without an operator."""
         if not self.operator:
             return {}
-        services = [name for name in TRIED if Path(folder, name).exists()]
-        return {name: account(name, self.operator, folder)[0] for name in services}
+        answers = {}
+        with tempfile.TemporaryDirectory(dir=root) as folder:
+            for name in (name for name in TRIED if name in services):
+                # Debian's libpam takes what is included from /etc/pam.d whatever the folder, so nothing is included.
+                Path(folder, name).write_text(flat(services, name, "account"), encoding="utf-8")
+                answers[name] = account(name, self.operator, folder)[0]
+        return answers
 
     def sudo_works(self) -> bool:
         """Say whether the operator becomes root without being asked."""
@@ -204,11 +218,11 @@ def judge(login: Login, wanted: list[FileSpec], now: dict[str, str], then: dict[
         if spec.path.startswith(PROFILES + "/") and spec.state == "present" and not enabled(root, Path(spec.path).name)
     ]  # fmt: skip
     found += [
-        f"the profile {name} does not get into the stacks: it was switched off by pam-auth-update, or the lines were edited by hand. "
-        f"Run 'pam-auth-update --enable {name}', or set accounts_pam_force"
+        f"the profile {name} does not get into the stacks: it was switched off by pam-auth-update, or the lines were "
+        f"edited by hand. Run 'pam-auth-update --enable {name}', or set accounts_pam_force"
         for name in absent
     ]
-    before, after = login.may(SERVICES), login.may(root + SERVICES)
+    before, after = login.may(now, root), login.may(then, root)
     found += [
         f"libpam would refuse '{login.operator}' for {service} (answer {after.get(service)}), whom it lets in today"
         for service, answer in before.items()

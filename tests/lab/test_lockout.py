@@ -157,3 +157,86 @@ def test_a_main_file_without_the_include_is_named(host: Host) -> None:
     assert "/etc/ssh/sshd_config does not include /etc/ssh/sshd_config.d/00-rampart.conf" in " ".join(
         done.stdout.split()
     )
+
+
+# Each lets in whom it should by the rules of PAM, or is refused before it is live.
+PROFILE = "Name: Site\nDefault: yes\nPriority: 2000\n{kind}-Type: {block}\n{kind}:\n\t{line}\n"
+PATH = "/usr/share/pam-configs/site-test"
+
+
+def profile(kind: str, line: str, block: str = "Primary") -> dict[str, str]:
+    return {"path": PATH, "content": PROFILE.format(kind=kind, line=line, block=block)}
+
+
+def login_state(host: Host) -> str:
+    """Everything that decides who gets in."""
+    return host.shell(
+        "cat /etc/pam.d/* /var/lib/pam/* /etc/sudoers.d/*; ls /usr/share/pam-configs /etc/sudoers.d /etc/pam.d;"
+        "stat -c %a%u /etc/sudoers.d/* /etc/pam.d/*"
+    )
+
+
+@pytest.mark.parametrize(
+    ("file", "said"),
+    [
+        (profile("Auth", "requisite\tpam_deny.so"), "the auth stack of sshd would refuse everybody"),
+        (profile("Auth", "sufficient\tpam_permit.so"), "the auth stack of sshd would let in with a wrong password"),
+        (
+            profile("Auth", "[success=end default=ignore]\tpam_gone.so"),
+            "pam_gone.so, which common-auth names, does not exist",
+        ),
+        (
+            profile("Account", "requisite\tpam_succeed_if.so user = nobody-is-here"),
+            "libpam would refuse 'ops' for sshd",
+        ),
+        ({"path": "/etc/sudoers.d/site-test", "content": "ops ALL=(\n", "validate": "visudo -cqf %s"}, "is not valid"),
+    ],
+    ids=["nobody", "everybody", "a module that is not there", "not the operator", "sudoers"],
+)
+def test_a_login_that_is_not_fit_is_refused_before_it_is_live(host: Host, file: dict[str, str], said: str) -> None:
+    before = login_state(host)
+    for check in ([], ["--check"]):
+        done = host.ansible(
+            "ansible", "all", "--become", "-m", "rampart.fleet.login_files", "-a", json.dumps({"files": [file]}), *check
+        )
+        assert done.returncode != 0
+        assert said in " ".join(done.stdout.split())
+        assert login_state(host) == before
+    assert host.answers()
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        profile("Session", "required\tpam_exec.so /bin/false", "Additional"),
+        {
+            "path": "/etc/sudoers.d/zz-site-test",
+            "content": "ops ALL=(ALL) !ALL\n",
+            "mode": "0440",
+            "validate": "visudo -cqf %s",
+        },
+    ],
+    ids=["session", "sudoers"],
+)
+def test_a_login_that_only_fails_when_it_is_live_is_taken_back_at_once(host: Host, file: dict[str, str]) -> None:
+    before = login_state(host)
+    done = host.module("login_files", files=[file])
+    assert done.returncode != 0
+    assert "everything is as it was: sudo no longer lets 'ops' become root without a password" in " ".join(
+        done.stdout.split()
+    )
+    assert login_state(host) == before
+    assert host.shell("id -u").strip() == "0"
+
+
+def test_a_login_that_nobody_confirms_is_taken_back(host: Host) -> None:
+    before = login_state(host)
+    done = host.module(
+        "login_files", files=[profile("Session", "optional\tpam_echo.so", "Additional")], rollback_seconds=6
+    )
+    assert "armed: true" in done.stdout, done.stdout
+    assert login_state(host) != before
+    time.sleep(9)
+    assert login_state(host) == before
+    late = host.module("deadman", name="login")
+    assert "was taken back" in late.stdout

@@ -1,6 +1,6 @@
 # Copyright: the Rampart authors
 # SPDX-License-Identifier: Apache-2.0
-"""What has to be done to the accounts of a host so that passwords age, services do not log in, and operators are not shut out.
+"""What has to be done to the accounts of a host: passwords age, services do not log in, operators are not shut out.
 
 Pure: decides from the lines of passwd and shadow.
 """
@@ -119,11 +119,12 @@ def _ages(account: Account, policy: Policy, today: int, left_out: list[str]) -> 
     if account.max_days is None or not 0 < account.max_days <= policy.max_days:
         if (
             account.last_change is not None
-            and 0 < account.last_change
+            and account.last_change > 0
             and account.last_change + policy.max_days < today
         ):
             left_out.append(
-                f"{account.name}: the password is older than {policy.max_days} days and would have run out; change it, then run again"
+                f"{account.name}: the password is older than {policy.max_days} days and would have run out; change it, "
+                "then run again"
             )
             return
         yield Step(("chage", "--maxdays", str(policy.max_days), account.name), f"the password of {account.name} ages")

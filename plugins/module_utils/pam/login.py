@@ -24,7 +24,7 @@ class LoginError(Exception):
 
 @dataclass(frozen=True)
 class Saved:
-    """What stood at paths before a change: the content by the name that it has in the snapshot, and what was not there."""
+    """What stood at paths before a change: contents by their name in the snapshot, and what was not there."""
 
     contents: dict[str, str]
     places: dict[str, tuple[str, int]]
@@ -38,7 +38,7 @@ def texts(folder: str) -> dict[str, str]:
 
 
 def missing_modules(services: Mapping[str, str], today: Mapping[str, str], root: str = "") -> list[tuple[str, str]]:
-    """Return each module that the services name, today's did not, and that is not on this host; with a service that does."""
+    """Return each module that the services name, today's did not, and that is not here; with a service that does."""
     known = modules(today)
     return [
         (name, service)

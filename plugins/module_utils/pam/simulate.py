@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a PAM stack decides when its modules say yes or no: libpam's own rules (pam.conf(5)), played through.
 
-Pure. So a stack is judged by who gets in and not by how its lines look: a jump that is one too long, a `sufficient` before
-the password, and a missing pam_deny all show as a wrong decision.
+Pure. So a stack is judged by who gets in and not by how its lines look: a jump that is one too long, a `sufficient`
+before the password, and a missing pam_deny all show as a wrong decision.
 """
 
 from __future__ import annotations
@@ -79,6 +79,8 @@ def decide(stack: Sequence[Entry], answers: Any) -> bool:
         action = _action(str(entry["control"]), answer)
         if action.isdigit():
             position += int(action)
+            # libpam takes a jump over the end for an error of grammar.
+            impression = "no" if position > len(stack) else impression
         elif action in ("ok", "done"):
             # An `ok` does not heal what failed before, and a module that ignores says nothing.
             impression = impression or ("yes" if answer != IGNORE else "")

@@ -1,6 +1,6 @@
 # Copyright: the Rampart authors
 # SPDX-License-Identifier: Apache-2.0
-"""Is a folder of PAM services fit to be used? Reads them as libpam does and names every decision that would be wrong."""
+"""Is a folder of PAM services fit to be used? Reads them as libpam does and names every wrong decision."""
 
 from __future__ import annotations
 
@@ -46,6 +46,12 @@ def resolve(services: Mapping[str, str], service: str, kind: str, depth: int = 0
         elif of == kind:
             found.append({"control": control, "module": module, "args": rest.split()})
     return found
+
+
+def flat(services: Mapping[str, str], service: str, kind: str) -> str:
+    """Return a stack as the text of a service that includes nothing. Raises StackError."""
+    lines = ([kind, entry["control"], entry["module"], *entry["args"]] for entry in resolve(services, service, kind))
+    return "".join(" ".join(words) + "\n" for words in lines)
 
 
 def problems(services: Mapping[str, str], judged: Mapping[str, str]) -> list[str]:

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Asks libpam itself about a folder of PAM services before it is /etc/pam.d: may this account log in?
 
-Only the account stack is run: it decides about logins by key and about sudo without a password, changes nothing, and counts
-nothing.
+Only the account stack is run: it decides about logins by key and about sudo without a password, changes nothing, and
+counts nothing.
 """
 
 from __future__ import annotations

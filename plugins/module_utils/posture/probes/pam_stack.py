@@ -66,9 +66,9 @@ def pam_lines(host: Host, params: Params) -> list[dict[str, Any]]:
 def pam_decisions(host: Host, params: Params) -> list[dict[str, Any]]:
     """Return what the auth stack of each service decides: [{name, right, wrong, locked: bool, lets in}].
 
-    The stack is played through by libpam's rules: `right` with the right password, `wrong` with a wrong one, where every
-    module that knows no secret says yes, and `locked` with the right one on an account that pam_faillock has locked (null
-    where the stack does not run it). Files that others include are among them. `services` narrows.
+    The stack is played through by libpam's rules: `right` with the right password, `wrong` with a wrong one, where
+    every module that knows no secret says yes, and `locked` with the right one on an account that pam_faillock has
+    locked (null where the stack does not run it). Files that others include are among them. `services` narrows.
     """
     decisions = []
     wanted = params.get("services")
@@ -89,7 +89,7 @@ def pam_decisions(host: Host, params: Params) -> list[dict[str, Any]]:
 
 @probe("pam_modules", source="PAM stacks of all services, stat of the modules")
 def pam_modules(host: Host, params: Params) -> list[dict[str, Any]]:
-    """Return the modules that the services must have: [{name, path, exists, owner, mode}]; of several copies the first."""
+    """Return the modules that the services must have: [{name, path, exists, owner, mode}], the first copy."""
     names = sorted({line["path"] for line in host.once("pam_lines", lambda: list(_every_line(host))) if line["wanted"]})
     return [_module(host, name) for name in names]
 
@@ -103,7 +103,7 @@ def _module(host: Host, name: str) -> dict[str, Any]:
             continue
         owner = host.user_name(status.uid) or str(status.uid)
         return {"name": name, "path": place, "exists": True, "owner": owner, "mode": status.octal}
-    return {"name": name, "path": name, "exists": False, "owner": None, "mode": None}
+    return {"name": name, "path": name, "exists": False, "owner": None, "mode": "0000"}
 
 
 def _every_line(host: Host) -> Iterator[dict[str, Any]]:

@@ -11,7 +11,8 @@ from ansible_collections.rampart.fleet.plugins.module_utils.posture.host import 
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.registry import Params, probe
 
 _USERS = ("root", "nobody")
-# Each answer has a name, since files that the shell reads may print what they like. A subshell tries to take the time away.
+# Each answer has a name, since files that the shell reads may print what they like.
+# A subshell tries to take the time-out away.
 _SCRIPT = """
 printf 'rampart:umask:%s\\n' "$(umask)"
 printf 'rampart:timeout:%s\\n' "${TMOUT-}"
@@ -27,8 +28,8 @@ _WANTED = ("umask", "timeout", "fixed", "path", "preload", "library_path")
 def login_session(host: Host, params: Params) -> dict[str, Any]:
     """Return {umask: "0027", timeout: seconds or null, timeout_fixed: bool, path, preload, library_path: text}.
 
-    A login shell (bash) is started through PAM and asked. `user` is root unless given, or nobody, who stands for people:
-    files in the homes of others are not run. `timeout_fixed` says that the shell refuses to forget TMOUT.
+    A login shell (bash) is started through PAM and asked. `user` is root unless given, or nobody, who stands for
+    people: files in the homes of others are not run. `timeout_fixed` says that the shell refuses to forget TMOUT.
     """
     said = _session(host, str(params.get("user", "root")))
     timeout = said["timeout"].strip()

@@ -13,13 +13,13 @@ from ansible_collections.rampart.fleet.plugins.module_utils.posture.host import 
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.registry import Params, probe
 
 # Programs that start a shell or any other program, or write any file, when they are asked to (gtfobins.github.io).
-_SHELLS = frozenset(
-    "ash bash csh dash fish ksh sh su sudo tcsh zsh awk gawk mawk nawk busybox chroot cp crontab dd docker ed emacs env "
-    "ex find ftp gdb git install ip less ln lua man more mount mv nano nerdctl nice nmap node nsenter perl pico podman "
-    "python python2 python3 rsync ruby script sed setarch socat ssh strace systemctl systemd-run tar taskset tee time "
-    "timeout tmux screen unshare vi view vim vimdiff visudo watch xargs zip journalctl apt apt-get dpkg pip pip3 kubectl "
-    "ctr crictl".split()
-)
+_SHELL_WORDS = """
+ash bash csh dash fish ksh sh su sudo tcsh zsh awk gawk mawk nawk busybox chroot cp crontab dd docker ed emacs env ex
+find ftp gdb git install ip less ln lua man more mount mv nano nerdctl nice nmap node nsenter perl pico podman python
+python2 python3 rsync ruby script sed setarch socat ssh strace systemctl systemd-run tar taskset tee time timeout tmux
+screen unshare vi view vim vimdiff visudo watch xargs zip journalctl apt apt-get dpkg pip pip3 kubectl ctr crictl
+"""
+_SHELLS = frozenset(_SHELL_WORDS.split())
 _TAGS = ("authenticate", "noexec", "setenv")
 
 
