@@ -24,14 +24,15 @@ demo-clean: ## Remove the demo's hosts
 test: setup ## Everything below, with a summary (up to 40 minutes on 2 cores)
 	@$(BIN)/python scripts/stages.py
 
-.PHONY: lint unit sanity docs-check package lab-test qemu-test
-lint unit sanity docs-check package lab-test qemu-test: setup
+.PHONY: lint unit sanity docs-check package formats lab-test qemu-test
+lint unit sanity docs-check package formats lab-test qemu-test: setup
 	@$(BIN)/python scripts/stages.py $@
 lint: ## ruff, mypy, yamllint, ansible-lint, shellcheck
 unit: ## Unit tests
 sanity: ## ansible-test sanity
 docs-check: ## Generated documents and the changelog are up to date
 package: ## Wheel and collection, installed elsewhere
+formats: ## OSCAL, OCSF, SARIF and CycloneDX, held against the field's own validators
 lab-test: ## Molecule scenarios and end-to-end tests on nspawn hosts (root)
 qemu-test: ## The scenario that needs a kernel of its own, on a virtual machine
 

@@ -87,6 +87,7 @@ def stages() -> list[Stage]:
         ),
         Stage("sanity", (("scripts/ansible-test.sh", "sanity", "--python", python),)),
         Stage("package", (pytest("package", PACKAGE),)),
+        Stage("formats", (pytest("formats", "tests/formats"),)),
         Stage(
             "lab-test",
             (

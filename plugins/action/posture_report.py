@@ -26,6 +26,7 @@ from ansible_collections.rampart.fleet.plugins.plugin_utils.report.assemble impo
 )
 from ansible_collections.rampart.fleet.plugins.plugin_utils.report.diff import DRIFTS
 from ansible_collections.rampart.fleet.plugins.plugin_utils.report.files import ReportUnwritable
+from ansible_collections.rampart.fleet.plugins.plugin_utils.report.formats.export import FORMATS
 from ansible_collections.rampart.fleet.plugins.plugin_utils.report.history import History
 from ansible_collections.rampart.fleet.plugins.plugin_utils.report.judge import judge
 from ansible_collections.rampart.fleet.plugins.plugin_utils.report.publish import Published, publish
@@ -78,7 +79,12 @@ class ActionModule(ActionBase):
         key = arguments["signing_key"]
         try:
             published = publish(
-                report, directory, history, arguments["fail_on_drift"], partial(sign, key=Path(key)) if key else None
+                report,
+                directory,
+                history,
+                arguments["fail_on_drift"],
+                partial(sign, key=Path(key)) if key else None,
+                arguments["formats"],
             )
         except (ReportInvalid, ReportUnwritable) as error:
             raise AnsibleActionFail(str(error)) from error
@@ -95,6 +101,7 @@ class ActionModule(ActionBase):
             "min_coverage": {"type": "float", "default": 90.0},
             "fail_on_drift": {"type": "list", "elements": "str", "default": [], "choices": list(DRIFTS)},
             "signing_key": {"type": "path"},
+            "formats": {"type": "list", "elements": "str", "default": [], "choices": list(FORMATS)},
             "fail": {"type": "bool", "default": True},
             "title": {"type": "str", "default": "Fleet posture"},
             "max_lines": {"type": "int", "default": 20},

@@ -53,6 +53,15 @@ options:
     elements: str
     choices: [verdict, value, catalogue]
     default: []
+  formats:
+    description:
+      - Further formats to write beside the report.
+      - V(oscal) is OSCAL 1.2.1 (catalogue, component definition, assessment plan, assessment results, and a POA&M when
+        anything is open), V(ocsf) events of OCSF as lines of JSON, V(sarif) a SARIF 2.1.0 log.
+    type: list
+    elements: str
+    choices: [oscal, ocsf, sarif]
+    default: []
   signing_key:
     description:
       - Private key of OpenSSH on the controller without passphrase, or the public half of one in the ssh agent. The

@@ -14,8 +14,15 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+import yaml
 from ansible_collections.rampart.fleet.plugins.plugin_utils.report import terminal
 from ansible_collections.rampart.fleet.plugins.plugin_utils.report.diff import Snapshot, snapshot
+from ansible_collections.rampart.fleet.plugins.plugin_utils.report.files import (
+    Content,
+    ReportUnwritable,
+    write_together,
+)
+from ansible_collections.rampart.fleet.plugins.plugin_utils.report.formats import export, mlbom
 from ansible_collections.rampart.fleet.plugins.plugin_utils.report.history import History, HistoryError
 from ansible_collections.rampart.fleet.plugins.plugin_utils.report.publish import changes_since
 from ansible_collections.rampart.fleet.plugins.plugin_utils.report.schema import ReportInvalid, validate
@@ -115,6 +122,29 @@ def _show_verification(history: History, allowed_signers: Path | None, as_json: 
     return FAILING if found.problems else GOOD
 
 
+def _export(report: Json, directory: Path, formats: list[str], models: Path | None) -> int:
+    known = [*export.FORMATS, "cyclonedx"]
+    for name in formats:
+        if name not in known:
+            raise UsageError(f"--export {name} is not one of {', '.join(known)}")
+    contents = export.contents(report, [name for name in formats if name != "cyclonedx"])
+    if "cyclonedx" in formats:
+        contents["models.cdx.json"] = Content(_bill(report, models))
+    for path in write_together(directory, contents):
+        typer.echo(path)
+    return GOOD
+
+
+def _bill(report: Json, models: Path | None) -> str:
+    if models is None:
+        raise UsageError("--export cyclonedx needs --models, a YAML list of {name, version, files: [{path, sha256}]}")
+    try:
+        listed = yaml.safe_load(models.read_text(encoding="utf-8"))
+        return mlbom.render(listed, report["run"]["title"], report["run"]["finished"])
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, mlbom.ModelsInvalid) as error:
+        raise UsageError(f"--models {models}: {error}") from error
+
+
 @app.command()
 def report(
     directory: Annotated[Path, typer.Option("--dir", help="Folder of the report.")] = Path("report"),
@@ -130,6 +160,12 @@ def report(
     allowed_signers: Annotated[
         Path | None, typer.Option(help="With --verify: who may have signed, as ssh-keygen has it.")
     ] = None,
+    export_as: Annotated[
+        list[str], typer.Option("--export", help="Write a further format into --dir: oscal, ocsf, sarif, cyclonedx.")
+    ] = [],  # noqa: B006  typer's own form of a repeatable option
+    models: Annotated[
+        Path | None, typer.Option(help="With --export cyclonedx: YAML list of the models that are served.")
+    ] = None,
     open_page: Annotated[bool, typer.Option("--open/--no-open", help="Open the page in a browser.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for machines.")] = False,
 ) -> None:
@@ -139,6 +175,8 @@ def report(
         if verify:
             raise typer.Exit(_show_verification(remembered, allowed_signers, as_json))
         current = load(directory)
+        if export_as:
+            raise typer.Exit(_export(current, directory, export_as, models))
         if accept_baseline:
             remembered.accept_baseline(current["run"]["id"])
             typer.echo(f"Run {current['run']['id']} is the baseline now.", err=as_json)
@@ -148,7 +186,7 @@ def report(
             code = 0
         else:
             code = _show_report(current, directory, as_json)
-    except (UsageError, HistoryError, SigningError) as error:
+    except (UsageError, HistoryError, SigningError, ReportUnwritable) as error:
         typer.secho(f"rampart report: {error}", fg=typer.colors.RED, err=True)
         raise typer.Exit(USAGE) from error
     if open_page and not webbrowser.open((directory / "index.html").resolve().as_uri()):

@@ -20,6 +20,7 @@ from ansible_collections.rampart.fleet.plugins.plugin_utils.report.diff import (
     snapshot,
 )
 from ansible_collections.rampart.fleet.plugins.plugin_utils.report.files import Content, write_together
+from ansible_collections.rampart.fleet.plugins.plugin_utils.report.formats import export
 from ansible_collections.rampart.fleet.plugins.plugin_utils.report.history import History, HistoryError
 from ansible_collections.rampart.fleet.plugins.plugin_utils.report.rejudge import rejudge
 from ansible_collections.rampart.fleet.plugins.plugin_utils.report.schema import validate
@@ -83,7 +84,7 @@ def with_drift(report: Json, kinds: Sequence[str]) -> Json:
     return {**report, "verdict": told}
 
 
-def contents(report: Json) -> dict[str, Content]:
+def contents(report: Json, formats: Sequence[str] = ()) -> dict[str, Content]:
     """Return the files of a report by name; metrics are readable for the collector, the rest is private."""
     validate(report)
     return {
@@ -91,13 +92,19 @@ def contents(report: Json) -> dict[str, Content]:
         "posture.json": Content(json.dumps(report, indent=1, ensure_ascii=False, default=str) + "\n"),
         "posture.xml": Content(junit.render(report)),
         "posture.prom": Content(prometheus.render(report), mode=0o644),
+        **export.contents(report, formats),
     }
 
 
 def publish(
-    report: Json, directory: Path, history: History, drift: Sequence[str] = (), sign: chain.Sign | None = None
+    report: Json,
+    directory: Path,
+    history: History,
+    drift: Sequence[str] = (),
+    sign: chain.Sign | None = None,
+    formats: Sequence[str] = (),
 ) -> Published:
-    """Write the report, and record it.
+    """Write the report, in further `formats` as well, and record it.
 
     The files do not depend on the history: why it could not be used is a ``fault``. Raises ReportInvalid or
     ReportUnwritable when there is no report.
@@ -107,7 +114,7 @@ def publish(
         report = with_drift(compare(report, history), drift)
     except HistoryError as error:
         fault = str(error)
-    written = write_together(directory, contents(report))
+    written = write_together(directory, contents(report, formats))
     if not fault:
         try:
             head = history.record(report, sign=sign)
