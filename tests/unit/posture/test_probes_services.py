@@ -333,7 +333,7 @@ class TestTimeSources:
 
     def test_chrony_names_what_was_configured(self) -> None:
         said = "^,*,2.debian.pool.ntp.org,2,6,377\n#,?,PHC0,0,3,377\n^,?,time.example,0,6,0\n"
-        host = self.host("chrony", **{"chronyc_-N_-a_-c_sources": said})
+        host = self.host("chrony", **{"chronyc_-N_-c_sources_-a": said})
         assert time_sources(host, {}) == {
             "service": "chrony.service",
             "names": ["2.debian.pool.ntp.org", "time.example"],
@@ -347,7 +347,7 @@ class TestTimeSources:
 
     def test_garbage_is_an_error_and_no_service_is_absent(self) -> None:
         with pytest.raises(ProbeError, match="a line that is none"):
-            time_sources(self.host("chrony", **{"chronyc_-N_-a_-c_sources": "506 Cannot talk\n"}), {})
+            time_sources(self.host("chrony", **{"chronyc_-N_-c_sources_-a": "506 Cannot talk\n"}), {})
         with pytest.raises(Absent):
             time_sources(self.host("nothing"), {})
         with pytest.raises(ProbeError, match="wanted chrony or timesyncd"):

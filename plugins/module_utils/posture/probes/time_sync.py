@@ -48,7 +48,7 @@ def _synchronized(host: Host, service: str | None) -> bool:
     return shown.strip() == "yes"
 
 
-@probe("time_sources", source="chronyc -N -a sources; timedatectl show-timesync")
+@probe("time_sources", source="chronyc -N sources -a; timedatectl show-timesync")
 def time_sources(host: Host, params: Params) -> dict[str, Any]:
     """Return {service, names, user}: what the running time service asks, by the names in its configuration.
 
@@ -63,7 +63,7 @@ def time_sources(host: Host, params: Params) -> dict[str, Any]:
 
 def _source_names(host: Host, service: str) -> list[str]:
     if service == "chrony.service":
-        lines = host.run(["chronyc", "-N", "-a", "-c", "sources"]).require_ok().stdout.splitlines()
+        lines = host.run(["chronyc", "-N", "-c", "sources", "-a"]).require_ok().stdout.splitlines()
         fields = [line.split(",") for line in lines if line]
         if any(len(each) < 4 for each in fields):
             raise ProbeError(f"chronyc sources has a line that is none: {lines!r}")
