@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from typing import Callable
 
 _DEPTH = 16
+# Of these sshd takes the last value: it never looks whether there is one already (servconf.c, sMaxStartups).
+_LAST_WINS = ("maxstartups",)
 
 
 @dataclass(frozen=True)
@@ -105,11 +107,14 @@ def includes(text: str, path: str, match_glob: Callable[[str, str], bool]) -> bo
 
 
 def rivals(found: Sequence[Directive], keyword: str, own: str) -> list[Directive]:
-    """Return what may decide a keyword instead of the file `own`: what stands before it, and what stands in Match
-    blocks."""
+    """Return what may decide a keyword instead of the file `own`: what stands before it (after it, where the last value
+    counts), and what stands in Match blocks."""
     same = [one for one in found if one.keyword == keyword.lower()]
     first = next((index for index, one in enumerate(same) if one.file == own), len(same))
-    return [one for index, one in enumerate(same) if one.file != own and (index < first or one.match is not None)]
+    last = keyword.lower() in _LAST_WINS
+    return [
+        one for index, one in enumerate(same) if one.file != own and (last or index < first or one.match is not None)
+    ]
 
 
 def _cut(line: str) -> tuple[str, str, str]:

@@ -20,6 +20,8 @@ _REPEATED = (
     "hostkey", "hostcertificate", "listenaddress", "port", "acceptenv", "setenv", "subsystem",
     "allowusers", "denyusers", "allowgroups", "denygroups", "authenticationmethods",
 )  # fmt: skip
+# Lists to which every file adds: more than was wanted is as good.
+_DENIALS = ("denyusers", "denygroups")
 _WORDS = ("authorizedkeysfile", "permitlisten", "permitopen")
 OUTSIDE = "198.51.100.1"  # TEST-NET-2 of RFC 5737: nobody's own address, so no Match on an address meets it by chance.
 
@@ -112,6 +114,8 @@ def differences(effective: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict
         found = effective.get(keyword.lower())
         if isinstance(found, list) and not isinstance(value, (list, tuple)):
             value = str(value).split()
+        if keyword.lower() in _DENIALS and isinstance(found, list) and set(_plain(value)) <= set(_plain(found)):
+            continue
         if _plain(found) != _plain(value):
             result[keyword] = (found, value)
     return result

@@ -48,6 +48,10 @@ def reasons(effective: Mapping[str, Any], account: Account) -> list[str]:
 def _lists(effective: Mapping[str, Any], account: Account) -> list[str]:
     found = []
     users, groups = effective.get("allowusers", []), effective.get("allowgroups", [])
+    for keyword, names in (("denyusers", (account.name,)), ("denygroups", account.groups)):
+        if _any(effective.get(keyword, []), names):
+            shown = {"denyusers": "DenyUsers", "denygroups": "DenyGroups"}[keyword]
+            found.append(f"{shown} would be {_joined(effective[keyword])}, which account {account.name} is in")
     if users and not _any(users, (account.name,)):
         found.append(f"AllowUsers would be {_joined(users)}, which account {account.name} is not in")
     if groups and not _any(groups, account.groups):

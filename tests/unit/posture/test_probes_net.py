@@ -18,8 +18,11 @@ from ansible_collections.rampart.fleet.plugins.module_utils.posture.probes.autho
     ssh_host_keys,
     strength,
 )
+from ansible_collections.rampart.fleet.plugins.module_utils.posture.probes.legacy_iptables import legacy_iptables
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.probes.nftables import nftables, nftables_persistent
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.probes.open_ports import open_ports
+from ansible_collections.rampart.fleet.plugins.module_utils.posture.probes.ssh_files import ssh_banner, ssh_moduli
+from ansible_collections.rampart.fleet.plugins.module_utils.posture.probes.sshd_at_boot import sshd_at_boot
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.probes.sshd_effective import (
     sshd_contexts,
     sshd_daemon,
@@ -189,13 +192,94 @@ def test_a_listing_that_cannot_be_read_is_an_error() -> None:
 
 def test_a_rule_that_the_next_boot_would_not_have_is_named() -> None:
     params = {"path": "/etc/rampart/firewall.nft", "table": "rampart"}
-    assert nftables_persistent(nft_host(LISTED, LISTED), params) == {"differences": []}
+    assert nftables_persistent(nft_host(LISTED, LISTED), params) == {"differences": [], "hooks": ["input"]}
     opened = nft_host([*LISTED, rule(port(8080), {"accept": None})], LISTED)
     (difference,) = nftables_persistent(opened, params)["differences"]
     assert difference.startswith("in the kernel only: ")
     assert "8080" in difference
     swapped = nft_host([TABLE, chain(), LISTED[3], LISTED[2]], LISTED)
-    assert nftables_persistent(swapped, params) == {"differences": ["the same rules stand in another order"]}
+    assert nftables_persistent(swapped, params)["differences"] == ["the same rules stand in another order"]
+
+
+def test_what_the_next_boot_lets_in_is_read_from_what_the_kernel_makes_of_the_file() -> None:
+    opened = json.dumps({"nftables": [*LISTED, rule(port(8080), {"accept": None})]})
+    host = nft_host(LISTED)
+    argv = ("unshare", "--net", "--", "sh", "-c", "nft -f - && nft -j list ruleset")
+    host = RecordedHost(commands={**host.commands, argv: opened}, files=host.files)
+    params = {"path": "/etc/rampart/firewall.nft", "scope": "world"}
+    assert [one["service"] for one in open_ports(host, params)] == ["tcp/22", "tcp/8080"]
+    with pytest.raises(Absent):
+        open_ports(host, {**params, "path": "/etc/none"})
+    broken = RecordedHost(commands={**host.commands, argv: (1, "", "syntax error")}, files=host.files)
+    with pytest.raises(ProbeError, match="syntax error"):
+        open_ports(broken, params)
+
+
+def test_tables_of_the_old_iptables() -> None:
+    files = {"/proc/net/ip_tables_names": "nat\nfilter\n", "/proc/net/ip6_tables_names": ""}
+    assert legacy_iptables(RecordedHost(files=files), {}) == {"tables": ["ip filter", "ip nat"]}
+    assert legacy_iptables(RecordedHost(), {}) == {"tables": []}
+    with pytest.raises(ProbeError):
+        legacy_iptables(RecordedHost(files={"/proc/net/ip_tables_names": ProbeError("not permitted")}), {})
+
+
+SHOW = "systemctl show --property=ExecStart,EnvironmentFiles,LoadState -- ssh.service"
+EXEC = (
+    "ExecStart={ path=/usr/sbin/sshd ; argv[]=/usr/sbin/sshd -D $SSHD_OPTS ; ignore_errors=no }\n"
+    "EnvironmentFiles=/etc/default/ssh (ignore_errors=yes)\nLoadState=loaded\n"
+)
+
+
+def boot_host(environment: str, state: str = "enabled", **more: Any) -> RecordedHost:
+    commands = {"systemctl is-enabled ssh.service": state, SHOW: EXEC, "sshd -T": BASE, **more}
+    wanted = {"/etc/systemd/system/multi-user.target.wants/ssh.service": ""}
+    return ssh_host(commands, {"/etc/default/ssh": environment, **wanted})
+
+
+def test_the_next_start_of_sshd_is_the_same() -> None:
+    found = sshd_at_boot(boot_host("# nothing\nSSHD_OPTS=\n"), {})
+    assert found == {"state": "enabled", "unit": "ssh.service", "options": [], "differences": []}
+
+
+def test_an_option_of_the_next_start_is_named_with_what_it_changes() -> None:
+    later = {"sshd -T -o PermitRootLogin=yes": BASE.replace("permitrootlogin no", "permitrootlogin yes")}
+    found = sshd_at_boot(boot_host('SSHD_OPTS="-D -o PermitRootLogin=yes"\n', **later), {})
+    assert found["options"] == ["-o", "PermitRootLogin=yes"]
+    assert found["differences"] == ["permitrootlogin: no now, yes after a restart"]
+
+
+def test_an_sshd_that_does_not_start_at_boot_or_cannot_be_told() -> None:
+    others = {f"systemctl is-enabled {unit}": "" for unit in ("sshd.service", "ssh.socket", "sshd.socket")}
+    assert sshd_at_boot(boot_host("", "disabled", **others), {})["state"] == "disabled"
+    with pytest.raises(ProbeError, match="no ExecStart"):
+        sshd_at_boot(boot_host("", **{SHOW: "LoadState=not-found\n"}), {})
+    with pytest.raises(ProbeError, match="quotes do not match"):
+        sshd_at_boot(boot_host('SSHD_OPTS="-o\n'), {})
+    with pytest.raises(Absent):
+        sshd_at_boot(RecordedHost(), {})
+
+
+def test_the_notice_before_the_login_tells_the_system_or_not() -> None:
+    shown = BASE + "banner /etc/issue.net\n"
+    release = 'ID=debian\nPRETTY_NAME="Debian GNU/Linux 12"\n'
+    files = {"/etc/os-release": release, "/proc/sys/kernel/osrelease": "6.1.0\n"}
+    quiet = ssh_host({"sshd -T": shown}, {**files, "/etc/issue.net": "Authorised use only\n"})
+    assert ssh_banner(quiet, {})["tells"] == []
+    loud = ssh_host({"sshd -T": shown}, {**files, "/etc/issue.net": "Debian GNU/Linux 12 \\r\n"})
+    assert ssh_banner(loud, {})["tells"] == ["\\r", "debian", "Debian GNU/Linux 12"]
+    with pytest.raises(Absent):
+        ssh_banner(ssh_host({"sshd -T": BASE + "banner none\n"}, files), {})
+
+
+def test_the_primes_of_group_exchange() -> None:
+    shown = BASE + "kexalgorithms curve25519-sha256,diffie-hellman-group-exchange-sha256\n"
+    text = "# Time Type\n2023 2 6 100 2047 2 FFFF\n2023 2 6 100 4095 5 FFFF\n"
+    found = ssh_moduli(ssh_host({"sshd -T": shown}, {"/etc/ssh/moduli": text}), {})
+    assert (found["count"], found["smallest"], found["offered"]) == (2, 2048, True)
+    with pytest.raises(ProbeError, match="none of moduli"):
+        ssh_moduli(ssh_host({"sshd -T": shown}, {"/etc/ssh/moduli": "garbage\n"}), {})
+    with pytest.raises(Absent):
+        ssh_moduli(ssh_host({"sshd -T": shown}, {}), {})
 
 
 def test_a_kernel_without_the_table_has_nothing_to_compare() -> None:

@@ -57,3 +57,10 @@ def test_includes_of_the_folder_are_moved_and_others_stay() -> None:
     assert rebased(text, "/etc/ssh/sshd_config.d", "/tmp/x") == (
         'Include "/tmp/x/*.conf" "/tmp/x/a b" "/etc/other/*"\nPort 22\n'
     )
+
+
+def test_a_later_file_decides_a_keyword_whose_last_value_counts() -> None:
+    later = [Directive("/own", 1, "maxstartups", "10"), Directive("/z", 2, "maxstartups", "100")]
+    assert [one.file for one in rivals(later, "MaxStartups", "/own")] == ["/z"]
+    usual = [Directive("/own", 1, "maxsessions", "10"), Directive("/z", 2, "maxsessions", "100")]
+    assert rivals(usual, "MaxSessions", "/own") == []

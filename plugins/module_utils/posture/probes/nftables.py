@@ -23,11 +23,12 @@ _LOAD = 'nft -f - && nft -j list table inet "$1"'
 @probe("nftables", optional=("hook", "table"), source="nft -j list ruleset")
 def nftables(host: Host, params: Params) -> dict[str, Any]:
     """Return `{base_chains: [{family, table, name, hook, prio, policy}], rules: [{family, table, chain, text, verdict,
-    limited, logged, counted, comment}], texts, logs, unlimited_logs, unlimited_echo, counts}`.
+    limited, logged, counted, comment}], texts, logs, unlimited_logs, unlimited_echo, neighbours, counts}`.
 
     `hook` limits the answer to the base chains of a hook and the rules of those; `table` to a table by name. `texts`
     are those of the rules, `logs` the number that log, `unlimited_logs` and `unlimited_echo` the texts of those that
-    log, or accept echo requests, without a limit; `counts` is `{tables, chains, rules, sets}` of the whole ruleset.
+    log, or accept echo requests, without a limit, `neighbours` of those that accept neighbour discovery; `counts` is
+    `{tables, chains, rules, sets}` of the whole ruleset.
     """
     ruleset = listing(host)
     chains = [body for body in ruleset.base_chains(params.get("hook")) if params.get("table") in (None, body["table"])]
@@ -40,6 +41,7 @@ def nftables(host: Host, params: Params) -> dict[str, Any]:
         "texts": [rule["text"] for rule in rules],
         "logs": sum(rule["logged"] for rule in rules),
         "unlimited_logs": [rule["text"] for rule in rules if rule["logged"] and not rule["limited"]],
+        "neighbours": [rule["text"] for rule in rules if "nd-neighbor" in rule["text"] and rule["verdict"] == "accept"],
         "unlimited_echo": [rule["text"] for rule in echo if not rule["limited"]],
         "counts": {kind + "s": len(ruleset.of(kind)) for kind in ("table", "chain", "rule", "set")},
     }
@@ -47,14 +49,16 @@ def nftables(host: Host, params: Params) -> dict[str, Any]:
 
 @probe("nftables_persistent", required=("path", "table"), source="{path}, loaded in a network namespace of its own")
 def nftables_persistent(host: Host, params: Params) -> dict[str, Any]:
-    """Return `{differences: [text]}` between `table inet {table}` of the kernel and what the file would load at boot.
+    """Return `{differences: [text], hooks: [name]}`: how `table inet {table}` of the kernel differs from what the file
+    would load at boot, and the hooks of the base chains that it would load.
 
     The file is loaded in a scratch network namespace, so that the kernel itself says what it means; counters,
     handles and the elements of dynamic sets do not count. Absent when the file or the kernel's table does not exist.
     """
     name, text = str(params["table"]), host.read_text(str(params["path"]))
     argv = ["unshare", "--net", "--", "sh", "-c", _LOAD, "sh", name]
-    boot = lines(parse(host.run(argv, stdin=text).require_ok().stdout))
+    parsed = parse(host.run(argv, stdin=text).require_ok().stdout)
+    boot = lines(parsed)
     now = listing(host)
     own = Ruleset(tuple((kind, body) for kind, body in now.objects if _belongs(kind, body, name)))
     if not own.objects:
@@ -63,7 +67,17 @@ def nftables_persistent(host: Host, params: Params) -> dict[str, Any]:
     missing = [f"at boot only: {line}" for line in boot if line not in kernel]
     extra = [f"in the kernel only: {line}" for line in kernel if line not in boot]
     moved = [] if missing or extra or boot == kernel else ["the same rules stand in another order"]
-    return {"differences": missing + extra + moved}
+    hooks = sorted({str(body["hook"]) for body in parsed.base_chains()})
+    return {"differences": missing + extra + moved, "hooks": hooks}
+
+
+def listing_at_boot(host: Host, path: str) -> Ruleset:
+    """Return what a file loads, as the kernel has it in a network namespace of its own. Raises Absent or ProbeError."""
+    argv = ["unshare", "--net", "--", "sh", "-c", "nft -f - && nft -j list ruleset"]
+    try:
+        return parse(host.run(argv, stdin=host.read_text(path)).require_ok().stdout)
+    except NftFormatError as error:
+        raise ProbeError(str(error)) from None
 
 
 def _belongs(kind: str, body: Any, table: str) -> bool:

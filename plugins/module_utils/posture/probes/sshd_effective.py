@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Sequence
 from typing import Any
 
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.errors import Absent, ProbeError
@@ -122,7 +123,13 @@ def _options(host: Host, pid: int) -> list[str]:
         argv = shlex.split(found.group("argv") if found else text)[1:]
     except ValueError:
         raise ProbeError(f"the command line of sshd ({pid}) cannot be read: {text!r}") from None
-    options, position = [], 0
+    return setting_options(argv)
+
+
+def setting_options(argv: Sequence[str]) -> list[str]:
+    """Return the options of a command line of sshd that decide on settings, with their values."""
+    options: list[str] = []
+    position = 0
     while position < len(argv):
         word = argv[position]
         if word[:2] in ("-o", "-f", "-p", "-h", "-c", "-g") and word[:1] == "-":

@@ -16,7 +16,7 @@ from ansible_collections.rampart.fleet.plugins.module_utils.posture.vantage.targ
 QUIET = (
     "-F", "/dev/null", "-o", "BatchMode=yes", "-o", "ControlMaster=no", "-o", "ControlPath=none",
     "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "GlobalKnownHostsFile=/dev/null",
-    "-o", "ConnectTimeout=3", "-o", "ConnectionAttempts=1", "-o", "LogLevel=ERROR",
+    "-o", "ConnectTimeout=5", "-o", "ConnectionAttempts=1", "-o", "LogLevel=ERROR",
 )  # fmt: skip
 _DENIED = re.compile(r"Permission denied \(([^)]*)\)")
 
@@ -32,7 +32,7 @@ def ssh_methods(host: Host, params: Params) -> dict[str, Any]:
     if host.which("ssh") is None:
         raise Absent("the host that looks has no ssh client")
     where = ["-p", str(target.ssh_port), "-l", str(params["user"]), "--", target.address, "true"]
-    answer = host.run(["ssh", *QUIET, "-o", "PreferredAuthentications=none", *where], timeout=4.0)
+    answer = host.run(["ssh", *QUIET, "-o", "PreferredAuthentications=none", *where], timeout=7.0)
     methods = offered(answer.rc, answer.stderr)
     return {
         "methods": methods,
