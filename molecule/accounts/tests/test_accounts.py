@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 
@@ -30,7 +31,8 @@ def as_user(host: Host, script: str) -> tuple[int, str]:
 
 
 def test_new_files_of_who_logs_in_are_not_for_others() -> None:
-    lab = f"molecule-{os.environ['MOLECULE_SCENARIO_NAME'].replace('_', '-')}"
+    checkout = hashlib.sha256(os.environ["MOLECULE_PROJECT_DIRECTORY"].encode()).hexdigest()
+    lab = f"mol-{os.environ['MOLECULE_SCENARIO_NAME'].replace('_', '-')}-{checkout[:6]}"
     config = Paths.from_environment().lab(lab).ssh_config
     script = "rm -f molecule-file && touch molecule-file && stat --format %a molecule-file"
     command = ["ssh", "-F", str(config), "host1", script]
@@ -61,7 +63,7 @@ def as_ops(host: Host, script: str) -> str:
 
 def test_an_old_password_does_not_come_back(host: Host) -> None:
     for password in ("Kr4ftwerk!Donau-Sued", "Zw3ite#Strasse-Nord7"):
-        host.check_output(f"printf '{USER}:{password}\\n' | chpasswd")
+        host.check_output(f"echo '{USER}:{password}' | chpasswd")
     done = host.run(f"printf 'Kr4ftwerk!Donau-Sued\\nKr4ftwerk!Donau-Sued\\n' | passwd {USER}")
     assert done.rc != 0
     assert "already used" in done.stderr
@@ -69,13 +71,13 @@ def test_an_old_password_does_not_come_back(host: Host) -> None:
 
 
 def test_a_new_password_has_the_wanted_hash(host: Host) -> None:
-    host.check_output(f"printf '{USER}:Dr1tter%Weg-Westen9\\n' | chpasswd")
+    host.check_output(f"echo '{USER}:Dr1tter%Weg-Westen9' | chpasswd")
     assert host.user(USER).password.startswith("$y$j9T$")
     host.check_output(f"passwd --lock {USER}")
 
 
 def test_wrong_passwords_lock_by_sudo_and_the_lock_ends_by_hand(host: Host) -> None:
-    host.check_output(f"printf '{USER}:V1ertes&Haus-Osten3\\n' | chpasswd; rm -f /run/faillock/{USER}")
+    host.check_output(f"echo '{USER}:V1ertes&Haus-Osten3' | chpasswd; rm -f /run/faillock/{USER}")
     try:
         for _ in range(4):
             as_user(host, "echo wrong | sudo --stdin --reset-timestamp true")
