@@ -17,6 +17,7 @@ _CONTAINERS = (
     re.compile(r"((?:docker|cri-containerd|crio|libpod)-[0-9a-f]{12,})"),
     re.compile(r"(/docker/[0-9a-f]{12,}|/kubepods[^:\n]*|/containerd/[^/\n]+)"),
 )
+_UNIT = re.compile(r"^[^.].*\.(service|socket|timer|path|mount|slice|target)$")
 _GPU_DEVICE = re.compile(r"^/dev/nvidia(\d+|ctl|-uvm|-uvm-tools|-modeset)$")
 
 
@@ -63,6 +64,12 @@ def stale_units(show: str) -> list[str]:
     """Return the units that say yes in `systemctl show --property=Id,NeedDaemonReload`; an empty line ends a unit."""
     blocks = (dict(line.split("=", 1) for line in block.splitlines() if "=" in line) for block in show.split("\n\n"))
     return sorted({block["Id"] for block in blocks if block.get("NeedDaemonReload") == "yes" and "Id" in block})
+
+
+def named_units(entries: Iterable[str]) -> list[str]:
+    """Return the units that a folder of unit files speaks of, by a file or by a folder of drop-ins; no templates."""
+    names = {entry[:-2] if entry.endswith(".d") else entry for entry in entries}
+    return sorted(name for name in names if _UNIT.search(name) and "@." not in name)
 
 
 def container_of(cgroup: str) -> str | None:

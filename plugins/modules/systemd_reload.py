@@ -65,6 +65,8 @@ from pathlib import Path
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.rampart.fleet.plugins.module_utils import systemd_reload
 
+_ADMINISTRATOR = "/etc/systemd/system"
+
 
 def main() -> None:
     """Ask systemd and the processes, decide, and do it."""
@@ -107,7 +109,9 @@ def _measure(module: AnsibleModule) -> systemd_reload.Situation:
 
 
 def _stale(module: AnsibleModule) -> list[str]:
-    units = module.params["units"] or ["*"]
+    # The pattern knows units in memory only, and what is stopped is not there: those of the administrator are named.
+    own = systemd_reload.named_units(path.name for path in Path(_ADMINISTRATOR).iterdir())
+    units = module.params["units"] or ["*", *own]
     argv = ["systemctl", "show", "--property=Id,NeedDaemonReload", "--", *units]
     return systemd_reload.stale_units(module.run_command(argv, check_rc=True)[1])
 

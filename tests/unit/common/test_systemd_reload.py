@@ -10,6 +10,7 @@ from ansible_collections.rampart.fleet.plugins.module_utils.systemd_reload impor
     container_of,
     decide,
     gpu_containers,
+    named_units,
     stale_units,
 )
 
@@ -55,3 +56,16 @@ def test_units_that_need_a_reload() -> None:
         "Id=a.service\nNeedDaemonReload=yes\n\nId=b.service\nNeedDaemonReload=no\n\nNeedDaemonReload=yes\nId=c.timer\n"
     )
     assert stale_units(show) == ["a.service", "c.timer"]
+
+
+def test_units_that_are_not_in_memory_are_named() -> None:
+    entries = [
+        "x.service",
+        "clamav-daemon.service.d",
+        "getty@.service.d",
+        "multi-user.target.wants",
+        "service.d",
+        "tmp.mount",
+        ".y.service",
+    ]
+    assert named_units(entries) == ["clamav-daemon.service", "tmp.mount", "x.service"]

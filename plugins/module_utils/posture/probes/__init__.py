@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.probes import (
     accounts,
+    antivirus,
     apparmor_processes,
     apt_config,
     apt_pending,
@@ -20,6 +21,7 @@ from ansible_collections.rampart.fleet.plugins.module_utils.posture.probes impor
     files,
     identity,
     initramfs,
+    intrusion_detection,
     journald,
     kernel_build,
     kernel_module,
