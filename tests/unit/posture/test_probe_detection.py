@@ -33,7 +33,11 @@ SEEN = """line: ...
 \t\t├ \U0001f7e2 crowdsecurity/ssh-bf
 \t\t└ \U0001f7e2 crowdsecurity/ssh-slow-bf
 """
-SPARED = "line: ...\n\t├ s01-parse\n\t|\t└ \U0001f7e2 rampart/allowed (~2 [whitelisted])\n\t└-------- parser failure \U0001f534\n"
+SPARED = """line: ...
+\t├ s01-parse
+\t|\t└ \U0001f7e2 rampart/allowed (~2 [whitelisted])
+\t└-------- parser failure \U0001f534
+"""
 
 
 def test_the_engine_says_which_scenarios_a_line_meets() -> None:
@@ -64,6 +68,7 @@ def test_no_engine_is_absent() -> None:
 def ruleset(*banned: Any) -> str:
     table = {"family": "inet", "table": "rampart_ids"}
     rule = {"op": "==", "left": {"payload": {"protocol": "ip", "field": "saddr"}}}
+    drop = {"drop": None}
     count = {"counter": {"packets": 0, "bytes": 0}}
     objects = [
         {"table": {"family": "inet", "name": "rampart_ids"}},
@@ -71,7 +76,7 @@ def ruleset(*banned: Any) -> str:
         {"set": {**table, "name": "banned4", "elem": list(banned)}},
         {"chain": {**table, "name": "input", "type": "filter", "hook": "input", "prio": -10, "policy": "accept"}},
         {"rule": {**table, "chain": "input", "expr": [{"match": {**rule, "right": "@allowed4"}}, {"return": None}]}},
-        {"rule": {**table, "chain": "input", "expr": [{"match": {**rule, "right": "@banned4"}}, count, {"drop": None}]}},
+        {"rule": {**table, "chain": "input", "expr": [{"match": {**rule, "right": "@banned4"}}, count, drop]}},
     ]  # fmt: skip
     return json.dumps({"nftables": objects})
 
