@@ -8,8 +8,9 @@ are ordered by number), so rules are compared in one canonical form.
 
 from __future__ import annotations
 
+import re
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,8 +61,10 @@ def parse_rule(line: str) -> Rule | None:
             action = frozenset(value.split(","))
         elif option == "-S":
             syscalls += value.split(",")
-        elif option in ("-F", "-C"):
+        elif option == "-F":
             fields.append(_field(value))
+        elif option == "-C":
+            fields.append(_comparison(value))
         elif option in ("-w", "-p", "-k"):
             fields.append({"-w": _watch, "-p": _perm, "-k": _key}[option](value))
         else:
@@ -95,6 +98,53 @@ def wanted_status(rules: str) -> dict[str, int]:
     return {names[pair[0]]: int(pair[1]) for pair in pairs if len(pair) == 2 and pair[0] in names}
 
 
+def merged(files: Mapping[str, str]) -> str:
+    """Return what augenrules makes of the files of rules.d: by name as `ls -v` sorts, of a setting the last one."""
+    lines = [line.strip() for name in sorted(files, key=_version_key) for line in files[name].splitlines()]
+    kept = [line for line in lines if line and not line.startswith("#")]
+    settings = {line[:2]: line for line in kept if line == "-D" or line[:2] in ("-b", "-f", "-e")}
+    rules = [line for line in kept if line[:2] not in ("-b", "-f", "-e") and line != "-D"]
+    first = [settings[name] for name in ("-D", "-b", "-f") if name in settings]
+    return "".join(f"{line}\n" for line in [*first, *rules, *([settings["-e"]] if "-e" in settings else [])])
+
+
+def arches(machine: str) -> list[str]:
+    """Return the arches by which a kernel takes system calls: 64-bit x86 runs 32-bit programs as well."""
+    return ["b64", "b32"] if machine == "x86_64" else ["b64"]
+
+
+def unknown_calls(machine: str) -> dict[str, list[str]]:
+    """Return, by arch, the system calls of our rules that the architecture never had."""
+    if machine == "x86_64":
+        # Linux has no second of these on i386, and auditctl gives the first another name there.
+        return {"b64": [], "b32": ["kexec_file_load", "kexec_load"]}
+    # Architectures since arm64 have no calls without a directory descriptor, and none of those that Linux 2.6 dropped.
+    dropped = ["create_module", "query_module", "creat", "open", "chmod", "chown", "lchown", "rename", "unlink"]
+    return {"b64": dropped}
+
+
+def uncovered(wanted: Iterable[str], rules: Sequence[Rule], machine: str) -> list[str]:
+    """Return what of the wanted lines the rules do not record, as lines with one system call of one arch each.
+
+    A loaded rule covers a wanted one when it asks for no more than that one does, whatever its key; a rule on a folder
+    covers what lies below. A rule that never records hides what comes after it when it is as wide as the wanted one.
+    """
+    return [str(part) for line in wanted for part in _parts(line, machine) if not _covered(part, rules)]
+
+
+def silencers(rules: Iterable[Rule]) -> list[str]:
+    """Return the rules that keep records of all processes, or of a whole type, from being written, as text."""
+    return sorted(describe(rule) for rule in rules if _silences(rule))
+
+
+def describe(rule: Rule) -> str:
+    """Return a rule as text, its parts in one order."""
+    calls = f" -S {','.join(sorted(rule.syscalls))}" if rule.syscalls else ""
+    return f"-a {','.join(sorted(rule.action))}{calls}" + "".join(
+        f" -F {''.join(item)}" for item in sorted(rule.fields)
+    )
+
+
 def watches(rules: Iterable[Rule]) -> list[str]:
     """Return the watched paths with what is watched, such as `/etc/passwd wa`, sorted."""
     found = ((rule.value("path"), rule.value("perm") or "rwxa") for rule in rules)
@@ -108,6 +158,71 @@ def recorded_syscalls(rules: Iterable[Rule]) -> list[str]:
         if "always" in rule.action and not rule.value("path"):
             names |= rule.syscalls or {"all"}
     return sorted(names)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """One system call of one arch, or one path, that shall be recorded."""
+
+    line: str
+    syscall: str
+    path: str
+    perm: str
+    fields: frozenset[tuple[str, str, str]]
+
+    def __str__(self) -> str:
+        return self.line
+
+
+def _parts(line: str, machine: str) -> list[_Part]:
+    rule = parse_rule(line)
+    if rule is None:
+        raise ValueError(f"{line!r} is no audit rule")
+    path = rule.value("path") or ""
+    plain = frozenset(item for item in rule.fields if item[0] not in ("key", "path", "perm"))
+    if path:
+        return [_Part(line, "", path, rule.value("perm") or "rwxa", plain)]
+    given = rule.value("arch")
+    absent = unknown_calls(machine)
+    rest = frozenset(item for item in plain if item[0] != "arch")
+    words = "".join(f" {name}{op}{value}" for name, op, value in sorted(rest))
+    return [
+        _Part(f"{arch} {call}{words}", call, "", "", rest | {("arch", "=", arch)})
+        for arch in ([given] if given else arches(machine))
+        for call in sorted(rule.syscalls)
+        if call not in absent.get(arch, [])
+    ]
+
+
+def _covered(part: _Part, rules: Sequence[Rule]) -> bool:
+    for rule in rules:
+        if "exit" in rule.action and _matches(rule, part):
+            return "always" in rule.action
+    return False
+
+
+def _matches(rule: Rule, part: _Part) -> bool:
+    """Say whether whatever the part means is met by the rule."""
+    path = rule.value("path") or ""
+    rest = {item for item in rule.fields if item[0] not in ("key", "path", "perm")}
+    if not rest <= part.fields:
+        return False
+    if part.path:
+        below = part.path == path or part.path.startswith(path + "/")
+        return bool(path) and below and set(part.perm) <= set(rule.value("perm") or "rwxa")
+    return not path and (not rule.syscalls or part.syscall in rule.syscalls) and rule.value("perm") is None
+
+
+def _silences(rule: Rule) -> bool:
+    if "exclude" in rule.action:
+        return True
+    narrow = {item for item in rule.fields if item[0] not in ("key", "arch")}
+    return "never" in rule.action and (("task" in rule.action and not narrow) or not (narrow or rule.syscalls))
+
+
+def _version_key(name: str) -> list[tuple[int, int, str]]:
+    """Return a key that sorts names as `ls -v` does: numbers within them by value."""
+    return [(1, int(part), "") if part.isdigit() else (0, 0, part) for part in re.split(r"(\d+)", name) if part]
 
 
 def _canonical(action: frozenset[str], syscalls: list[str], fields: list[tuple[str, str, str]]) -> Rule:
@@ -129,6 +244,12 @@ def _field(text: str) -> tuple[str, str, str]:
     if name == "perm":
         return _perm(value)
     return (name, operator, "-1" if value in _UNSET else value)
+
+
+def _comparison(text: str) -> tuple[str, str, str]:
+    """Return a comparison of two properties of the process in one order: the kernel keeps the one that it likes."""
+    first, operator, second = _field(text)
+    return (min(first, second), operator, max(first, second))
 
 
 def _watch(path: str) -> tuple[str, str, str]:

@@ -47,7 +47,8 @@ options:
           - V(absent) removes a file or link.
           - V(directory) is a directory.
           - V(restricted) leaves content alone, sets owner and group and takes away permissions beyond O(files[].mode)
-            without adding any; a path that does not exist stays so, and a symbolic link is left alone.
+            without adding any; a path that does not exist stays so, and a symbolic link is left alone. The path may be a shell pattern
+            here; what matches it, and is not named itself, loses permissions and keeps owner and group.
         type: str
         choices: [present, absent, directory, restricted]
         default: present
@@ -117,6 +118,7 @@ actions:
   sample: [{path: /etc/sudoers.d/rampart, action: create, mode: "0440", uid: 0, gid: 0}]
 """
 
+import glob
 import grp
 import pwd
 import shlex
@@ -126,7 +128,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.rampart.fleet.plugins.module_utils.file_set.plan import Action, Obstacle, decide, diff_of
-from ansible_collections.rampart.fleet.plugins.module_utils.file_set.spec import FileSpec, SpecError, parse
+from ansible_collections.rampart.fleet.plugins.module_utils.file_set.spec import FileSpec, SpecError, expand, parse
 from ansible_collections.rampart.fleet.plugins.module_utils.file_set.transaction import Transaction, look, write
 
 FILE_OPTIONS = {
@@ -183,6 +185,7 @@ def verify(module: AnsibleModule) -> None:
 def plan(files: Sequence[Any]) -> list[Action]:
     """Return what has to be done on this host."""
     specs = parse(files, lambda name: pwd.getpwnam(name).pw_uid, lambda name: grp.getgrnam(name).gr_gid)
+    specs = expand(specs, glob.glob)
     decided = (decide(spec, look(spec.path, read=spec.state in ("present", "absent"))) for spec in specs)
     return [action for action in decided if action is not None]
 

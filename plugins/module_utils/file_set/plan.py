@@ -8,7 +8,7 @@ Pure: decides from values, and touches nothing.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ansible_collections.rampart.fleet.plugins.module_utils.file_set.spec import FileSpec
@@ -77,6 +77,8 @@ def _restricted(spec: FileSpec, found: Found | None) -> Action | None:
     if found is None or found.kind == "link":
         return None
     mode = found.mode & spec.mode
+    if spec.keep:
+        spec = replace(spec, uid=found.uid, gid=found.gid)
     if (found.uid, found.gid, found.mode) == (spec.uid, spec.gid, mode):
         return None
     return Action("attributes", spec, found, mode)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Callable
 
 STATES = ("present", "absent", "directory", "restricted")
@@ -26,7 +26,10 @@ class SpecError(ValueError):
 
 @dataclass(frozen=True)
 class FileSpec:
-    """One wanted path. `mode` is the permission bits as a number; `validate` a command line with `%s`, or empty."""
+    """One wanted path. `mode` is the permission bits as a number; `validate` a command line with `%s`, or empty.
+
+    `keep` says that owner and group stay as they are found.
+    """
 
     path: str
     state: str
@@ -35,6 +38,7 @@ class FileSpec:
     gid: int
     mode: int
     validate: str = ""
+    keep: bool = False
 
 
 def parse(entries: Sequence[Mapping[str, Any]], uid_of: IdOf, gid_of: IdOf) -> list[FileSpec]:
@@ -51,6 +55,20 @@ def parse(entries: Sequence[Mapping[str, Any]], uid_of: IdOf, gid_of: IdOf) -> l
     if problems:
         raise SpecError("; ".join(problems))
     return specs
+
+
+def expand(specs: Sequence[FileSpec], matches: Callable[[str], Sequence[str]]) -> list[FileSpec]:
+    """Return the specs with patterns of state `restricted` replaced by what matches and is not named by another."""
+    named = {spec.path for spec in specs}
+    found: list[FileSpec] = []
+    for spec in specs:
+        if spec.state != "restricted" or not any(mark in spec.path for mark in "*?["):
+            found.append(spec)
+            continue
+        paths = [path for path in sorted(matches(spec.path)) if path not in named]
+        named.update(paths)
+        found.extend(replace(spec, path=path, keep=True) for path in paths)
+    return found
 
 
 def _one(entry: Mapping[str, Any], uid_of: IdOf, gid_of: IdOf) -> tuple[FileSpec | None, list[str]]:

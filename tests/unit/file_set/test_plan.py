@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.rampart.fleet.plugins.module_utils.file_set.plan import Found, Obstacle, decide, diff_of
-from ansible_collections.rampart.fleet.plugins.module_utils.file_set.spec import FileSpec, SpecError, parse
+from ansible_collections.rampart.fleet.plugins.module_utils.file_set.spec import FileSpec, SpecError, expand, parse
 
 IDS = {"root": 0, "shadow": 42}
 
@@ -98,3 +98,22 @@ def test_the_diff_shows_the_content_and_changed_attributes() -> None:
     first, second = diff_of([replace, tighten])
     assert (first["before"], first["after"]) == ("old\n", "new\n")
     assert (second["before"], second["after"]) == ("# file 0644 0:0\n", "# file 0600 0:0\n")
+
+
+def test_a_pattern_restricts_what_matches_and_is_not_named_and_keeps_its_owner() -> None:
+    specs = parse(
+        [
+            {"path": "/var/log/auth.log", "state": "restricted", "group": "adm", "mode": "0640"},
+            {"path": "/var/log/*.log", "state": "restricted", "mode": "0640"},
+            {"path": "/var/log/*", "state": "restricted", "mode": "0600"},
+        ],
+        lambda _name: 0,
+        lambda _name: 4,
+    )
+    on_disk = {"/var/log/*.log": ["/var/log/auth.log", "/var/log/b.log"], "/var/log/*": ["/var/log/b.log"]}
+    found = expand(specs, lambda pattern: on_disk[pattern])
+    assert [spec.path for spec in found] == ["/var/log/auth.log", "/var/log/b.log"]
+    action = decide(found[1], Found("file", 101, 102, 0o644))
+    assert action is not None
+    assert (action.mode, action.spec.uid, action.spec.gid) == (0o640, 101, 102)
+    assert decide(found[1], Found("file", 101, 102, 0o600)) is None

@@ -13,6 +13,7 @@ from ansible_collections.rampart.fleet.plugins.module_utils.posture.probes impor
     apt_pending,
     apt_sources,
     audit_rules,
+    auditd,
     authorized_keys,
     boot_menu,
     coredump,
@@ -21,13 +22,18 @@ from ansible_collections.rampart.fleet.plugins.module_utils.posture.probes impor
     files,
     identity,
     initramfs,
+<<<<<<< HEAD
     intrusion_detection,
+=======
+    journal_files,
+>>>>>>> 2881907 (Audit and logs to the benchmark's depth: rules by coverage now and after a boot, settings, files, the journal)
     journald,
     kernel_build,
     kernel_module,
     kernel_state,
     legacy_iptables,
     listening_sockets,
+    log_files,
     logging,
     login_banner,
     login_defs,
