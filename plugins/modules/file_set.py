@@ -47,8 +47,8 @@ options:
           - V(absent) removes a file or link.
           - V(directory) is a directory.
           - V(restricted) leaves content alone, sets owner and group and takes away permissions beyond O(files[].mode)
-            without adding any; a path that does not exist stays so, and a symbolic link is left alone. The path may be a shell pattern
-            here; what matches it, and is not named itself, loses permissions and keeps owner and group.
+            without adding any; a path that does not exist stays so, and a symbolic link is left alone. Here the
+            path may be a shell pattern; what matches it, and is not named itself, keeps its owner and group.
         type: str
         choices: [present, absent, directory, restricted]
         default: present

@@ -46,8 +46,8 @@ def auditd_settings(host: Host, params: Params) -> dict[str, Any]:
 
     {settings: {key: text in lower case or number; auditd's own default when it is not set}, stops_host: [keys whose
      action halts the host or takes it to single-user mode], current: bool (the running daemon has read the file as it
-     stands)}. auditd tells nobody its settings, so `current` says whether the file is what it runs with. Absent when
-    there is no file or no daemon.
+     stands)}. auditd tells nobody its settings, so `current` says whether the file is what it runs with; a daemon that
+    does not run has read nothing. Absent when there is no file.
     """
     settings = {**_DEFAULTS, **parse_settings(host.read_text(_CONF))}
     return {
@@ -98,7 +98,10 @@ def _described(host: Host, paths: list[str]) -> list[dict[str, Any]]:
 def _current(host: Host) -> bool:
     """Say whether auditd started, or was told to read its settings again, after the file was written last."""
     written = host.stat(_CONF).mtime
-    begun = started(host, "auditd.service")
+    try:
+        begun = started(host, "auditd.service")
+    except Absent:
+        return False
     # Time stamps of the kernel's clock tick and of the file system are coarse.
     return max(begun, _last_reload(host)) >= written - 1
 
