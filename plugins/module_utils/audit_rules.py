@@ -221,8 +221,8 @@ def _silences(rule: Rule) -> bool:
 
 
 def _version_key(name: str) -> list[tuple[int, int, str]]:
-    """Return a key that sorts names as `ls -v` does: numbers within them by value."""
-    return [(1, int(part), "") if part.isdigit() else (0, 0, part) for part in re.split(r"(\d+)", name) if part]
+    """Return a key that sorts names as `ls -v` does: numbers by value, and before letters."""
+    return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in re.split(r"(\d+)", name) if part]
 
 
 def _canonical(action: frozenset[str], syscalls: list[str], fields: list[tuple[str, str, str]]) -> Rule:

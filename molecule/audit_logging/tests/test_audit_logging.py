@@ -35,3 +35,21 @@ def test_failed_logins_are_for_administrators(host: Host) -> None:
 def test_a_container_leaves_the_kernels_audit_system_alone(host: Host) -> None:
     assert host.check_output("systemd-detect-virt --container") == "systemd-nspawn"
     assert not host.package("auditd").is_installed
+
+
+def test_no_log_is_for_everybody_but_those_of_packages_and_logins(host: Host) -> None:
+    found = host.check_output("find /var/log -type f -perm /o+r").split()
+    allowed = ("/var/log/apt/", "/var/log/dpkg.log", "/var/log/alternatives.log", "/var/log/wtmp", "/var/log/lastlog")
+    assert [path for path in found if not path.startswith((*allowed, "/var/log/faillog", "/var/log/README"))] == []
+
+
+def test_the_journal_takes_many_messages_of_one_service_and_not_all(host: Host) -> None:
+    merged = host.check_output("systemd-analyze cat-config systemd/journald.conf")
+    assert "RateLimitBurst=10000" in merged.splitlines()
+    assert "ForwardToSyslog=no" in merged.splitlines()
+
+
+def test_the_journal_is_whole(host: Host) -> None:
+    host.check_output("journalctl --rotate")
+    done = host.run("sh -c 'for file in /var/log/journal/*/*@*.journal; do journalctl --verify --file=$file || exit 1; done'")
+    assert done.rc == 0, done.stderr

@@ -52,6 +52,19 @@ def test_the_kernel_records_who_changes_accounts(host: Host) -> None:
         host.check_output(f"userdel {name}")
 
 
+def test_a_refusal_and_a_set_id_program_leave_a_record_of_who_it_was(host: Host) -> None:
+    login = "systemd-run --quiet --wait --pipe --property=PAMName=login --uid=ops sh -c"
+    host.run(f"{login} 'cat /etc/shadow; passwd --status'")
+    for key, word in (("access", "/etc/shadow"), ("privileged", "passwd")):
+        found = host.run(f"sh -c 'sleep 1; ausearch --input-logs --key {key} --start recent --interpret'")
+        assert found.rc == 0, found.stderr
+        assert word in found.stdout
+
+
+def test_the_next_boot_loads_the_same_rules(host: Host) -> None:
+    assert host.run("augenrules --check").stdout.strip().endswith("No change")
+
+
 def test_a_journal_that_starts_again_leaves_the_audit_on(host: Host) -> None:
     host.check_output("systemctl restart systemd-journald.service")
     assert "enabled 1" in host.check_output("auditctl -s").splitlines()
