@@ -51,5 +51,6 @@ def test_the_journal_takes_many_messages_of_one_service_and_not_all(host: Host) 
 
 def test_the_journal_is_whole(host: Host) -> None:
     host.check_output("journalctl --rotate")
-    done = host.run("sh -c 'for file in /var/log/journal/*/*@*.journal; do journalctl --verify --file=$file || exit 1; done'")
+    each = "for file in /var/log/journal/*/*@*.journal; do journalctl --verify --file=$file || exit 1; done"
+    done = host.run(f"sh -c '{each}'")
     assert done.rc == 0, done.stderr
