@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import platform
 import shutil
@@ -89,7 +90,7 @@ class ActionModule(ActionBase):
         except (ReportInvalid, ReportUnwritable) as error:
             raise AnsibleActionFail(str(error)) from error
         self._show(published.report, directory)
-        return {**result, **self._outcome(published, arguments)}
+        return {**result, **self._outcome(published, directory, arguments)}
 
     def _arguments(self, variables: Json) -> Json:
         specification = {
@@ -136,7 +137,7 @@ class ActionModule(ActionBase):
         display.display(screen.fit(f"Report: {directory / 'index.html'}"))
         display.display("")
 
-    def _outcome(self, published: Published, arguments: Json) -> Json:
+    def _outcome(self, published: Published, directory: Path, arguments: Json) -> Json:
         report, verdict = published.report, published.report["verdict"]
         changes = (report.get("changes") or {}).get("previous")
         outcome: Json = {
@@ -144,6 +145,7 @@ class ActionModule(ActionBase):
             "verdict": {key: verdict[key] for key in ("state", "exit_code", "fail_on", "score", "coverage", "counts")},
             "run_id": report["run"]["id"],
             "files": [str(path) for path in published.written],
+            "sha256": hashlib.sha256((directory / "posture.json").read_bytes()).hexdigest(),
             "chain": published.head.to_json() if published.head else None,
             "new_failures": len(changes["new_failures"]) if changes else None,
             "msg": headline(report),

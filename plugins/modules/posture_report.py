@@ -128,6 +128,11 @@ files:
   type: list
   elements: str
   sample: [/srv/report/index.html, /srv/report/posture.json, /srv/report/posture.xml, /srv/report/posture.prom]
+sha256:
+  description: SHA-256 of posture.json, to check a copy of the report by.
+  returned: when the report was written
+  type: str
+  sample: 9f2c6f0e6b1f
 chain:
   description: The end of the history's chain of records; kept elsewhere, it shows when the history was cut off.
   returned: when the report was written; null when the history could not be used
