@@ -70,8 +70,8 @@ def test_failed_logins_end_in_a_ban_that_spares_the_operator_and_ends(detecting:
     detecting.shell(PEER, f"ip addr add {stranger}/24 dev {device}")
     try:
         attempt = "ssh -b {} -o BatchMode=yes -o ConnectTimeout=3 -o StrictHostKeyChecking=no intruder{}@{} true"
-        tries = "; ".join(attempt.format(stranger, number, address) for number in range(8))
-        detecting.shell(PEER, f"{tries} || true", check=False)
+        tries = "; ".join(attempt.format(stranger, number, address) + " || true" for number in range(8))
+        detecting.shell(PEER, tries, check=False)
         assert banned(detecting, stranger, wanted=True), detecting.shell(
             HOST, "cscli alerts list; cscli decisions list"
         )
