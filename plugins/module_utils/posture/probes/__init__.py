@@ -22,11 +22,8 @@ from ansible_collections.rampart.fleet.plugins.module_utils.posture.probes impor
     files,
     identity,
     initramfs,
-<<<<<<< HEAD
     intrusion_detection,
-=======
     journal_files,
->>>>>>> 2881907 (Audit and logs to the benchmark's depth: rules by coverage now and after a boot, settings, files, the journal)
     journald,
     kernel_build,
     kernel_module,
