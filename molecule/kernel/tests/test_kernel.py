@@ -20,6 +20,8 @@ from testinfra.host import Host
         ("fs.protected_symlinks", 1),
         ("fs.protected_hardlinks", 1),
         ("kernel.yama.ptrace_scope", 1),
+        ("kernel.kexec_load_disabled", 1),
+        ("kernel.panic", 1),
     ],
 )
 def test_the_kernel_gives_little_away(host: Host, key: str, least: int) -> None:
@@ -31,7 +33,32 @@ def test_an_ordinary_user_reads_no_kernel_log(host: Host) -> None:
     assert done.rc != 0
 
 
-@pytest.mark.parametrize("module", ["dccp", "sctp", "freevxfs"])
+def test_the_memory_of_a_crashed_service_goes_nowhere(host: Host) -> None:
+    assert host.sysctl("kernel.core_pattern") == "|/bin/false"
+    host.run("sh -c 'cd /var/tmp && ulimit -c unlimited && kill -SEGV $$'")
+    assert host.run("ls /var/tmp/core*").rc != 0
+
+
+def test_an_ordinary_user_is_not_root_in_a_namespace_of_its_own(host: Host) -> None:
+    assert host.run("setpriv --reuid=nobody --regid=nogroup --clear-groups unshare --user true").rc != 0
+
+
+def test_an_unsigned_module_is_refused(host: Host) -> None:
+    # Without the signature that stands at its end the module is the same code from nobody.
+    script = """
+    path=$(modinfo --field filename dummy)
+    size=$(($(stat --format %s "$path") - 28))
+    head --bytes $size "$path" > /var/tmp/unsigned.ko
+    insmod /var/tmp/unsigned.ko
+    """
+    assert host.run("modinfo dummy").rc == 0, "the kernel has no such module, so the next lines would prove nothing"
+    done = host.run(script)
+    assert done.rc != 0
+    assert "key" in done.stderr.lower(), done.stderr
+    assert "dummy" not in [line.split()[0] for line in host.check_output("cat /proc/modules").splitlines()]
+
+
+@pytest.mark.parametrize("module", ["dccp", "sctp", "freevxfs", "udf", "ax25", "overlay"])
 def test_a_blocked_module_cannot_be_loaded(host: Host, module: str) -> None:
     assert host.run(f"modinfo {module}").rc == 0, "the kernel has no such module, so the next line would prove nothing"
     host.run(f"modprobe {module}")

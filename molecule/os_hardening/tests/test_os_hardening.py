@@ -32,6 +32,10 @@ def as_user(host: Host, script: str) -> tuple[int, str]:
         ("net.ipv4.conf.all.accept_source_route", 0),
         ("net.ipv6.conf.all.accept_redirects", 0),
         ("net.ipv4.tcp_syncookies", 1),
+        ("net.ipv6.conf.all.accept_ra", 0),
+        ("net.ipv6.conf.default.autoconf", 0),
+        ("net.ipv4.conf.all.arp_announce", 2),
+        ("net.ipv4.conf.default.route_localnet", 0),
     ],
 )
 def test_the_network_is_not_led_astray(host: Host, key: str, value: int) -> None:

@@ -115,6 +115,13 @@ ARMOR = {
     POLICY + "any.2/attach": "/opt/**\n",
     POLICY + "any.2/name": "any\n",
     POLICY + "any.2/mode": "enforce\n",
+    POLICY + "dhcp.4/attach": "<unknown>\n",
+    POLICY + "dhcp.4/name": "dhcp\n",
+    POLICY + "dhcp.4/mode": "enforce\n",
+    "/etc/apparmor.d/dhcp": "include <tunables/global>\nprofile dhcp /{,usr/}sbin/dhcpcd {\n}\n",
+    POLICY + "-usr-bin-man.5/attach": "<unknown>\n",
+    POLICY + "-usr-bin-man.5/name": "/usr/bin/man\n",
+    POLICY + "-usr-bin-man.5/mode": "enforce\n",
     POLICY + "flat.3/attach": "/usr/bin/flat\n",
     POLICY + "flat.3/name": "flat\n",
     POLICY + "flat.3/mode": "unconfined\n",
@@ -142,6 +149,14 @@ def test_a_program_outside_its_profile_is_named() -> None:
         "complain": [{"path": "/usr/bin/man", "profile": "man"}],
         "outside": [{"path": "/usr/sbin/chronyd", "profile": "chronyd"}],
     }
+
+
+def test_an_attachment_that_the_kernel_does_not_tell_is_found_by_name_and_by_file() -> None:
+    host = armor(p1=("unconfined\n", "/usr/sbin/dhcpcd"), p2=("unconfined\n", "/usr/bin/man"))
+    assert apparmor_processes(host, {})["outside"] == [
+        {"path": "/usr/bin/man", "profile": "/usr/bin/man"},
+        {"path": "/usr/sbin/dhcpcd", "profile": "dhcp"},
+    ]
 
 
 def test_without_apparmor_there_is_nothing_to_tell() -> None:

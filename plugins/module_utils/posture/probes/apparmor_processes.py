@@ -13,9 +13,10 @@ from ansible_collections.rampart.fleet.plugins.module_utils.posture.registry imp
 
 _POLICY = "/sys/kernel/security/apparmor/policy/profiles"
 _ENABLED = "/sys/module/apparmor/parameters/enabled"
+_HEADER = re.compile(r'^profile\s+"?([^"\s{]+)"?\s+"?(/[^"\s]+)"?', re.M)
 
 
-@probe("apparmor_processes", source="/proc/*/attr/apparmor/current; " + _POLICY)
+@probe("apparmor_processes", source="/proc/*/attr/apparmor/current; /etc/apparmor.d; " + _POLICY)
 def apparmor_processes(host: Host, params: Params) -> dict[str, Any]:
     """Return {confined, complain: [{path, profile}], outside: [{path, profile}]}.
 
@@ -52,13 +53,21 @@ def _attached(host: Host) -> dict[str, str]:
     """Return the profiles that confine, by the path of the program; paths with patterns are not looked at."""
     if not host.exists(_POLICY):
         raise ProbeError(f"AppArmor is enabled and {_POLICY} is not there: is securityfs mounted?")
+    written = _written(host)
     found = {}
-    for path in host.glob(f"{_POLICY}/*/attach"):
-        attach = host.read_text(path).strip()
-        folder = path.rpartition("/")[0]
+    for path in host.glob(f"{_POLICY}/*/name"):
+        folder, name = path.rpartition("/")[0], host.read_text(path).strip()
         if host.read_text(f"{folder}/mode").strip() in ("enforce", "complain", "kill"):
-            found.update({program: host.read_text(f"{folder}/name").strip() for program in _programs(attach)})
+            # Kernels before 6.9 say `<unknown>` of an attachment; a profile without a name of its own is named by it.
+            told = (name, host.read_text(f"{folder}/attach").strip(), written.get(name, ""))
+            found.update({program: name for attachment in told for program in _programs(attachment)})
     return found
+
+
+def _written(host: Host) -> dict[str, str]:
+    """Return the attachments of named profiles as the files of profiles have them, by name."""
+    texts = [host.read_text(path) for path in host.glob("/etc/apparmor.d/*") if host.stat(path).type == "file"]
+    return {name: attachment for text in texts for name, attachment in _HEADER.findall(text)}
 
 
 def _programs(attach: str) -> list[str]:

@@ -13,5 +13,8 @@ from ansible_collections.rampart.fleet.plugins.module_utils.workload.facts impor
 
 @probe("workload", source="PCI devices; /sys/class/infiniband; sockets of container runtimes; /proc/*/fd")
 def workload(host: Host, params: Params) -> dict[str, Any]:
-    """Return the workload contract's facts: {gpu, rdma, container_runtime, gpu_containers_running, ...}."""
-    return measure(host)
+    """Return the workload contract's facts: {gpu, rdma, container_runtime, gpu_containers_running, ...}.
+
+    The list of all loaded modules is left out: it would stand in every report, and no control asks for it.
+    """
+    return {name: value for name, value in measure(host).items() if name != "modules"}
