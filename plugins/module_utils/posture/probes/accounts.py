@@ -25,8 +25,8 @@ def users(host: Host, params: Params) -> list[dict[str, Any]]:
     """Return the local accounts.
 
     {name, uid, gid, group, groups: [], shell, login: has a shell to log in to, home, home_exists, home_mode,
-     home_owner, password: set|locked|empty|none, hash: name of its scheme, last_change, min_days, max_days, warn_days,
-     inactive_days, expire_day: numbers or null, uid_shared, name_shared, shadowed: the hash stands in shadow alone,
+     home_owner, home_own: it is the account's, password: set|locked|empty|none, hash: name of its scheme, last_change,
+     min_days, max_days, warn_days, inactive_days, expire_day: numbers or null, uid_shared, name_shared, shadowed: the hash stands in shadow alone,
      hash_cost: of yescrypt or null}. `none` is a password that nothing matches (`*`), `locked` one
     that begins with `!`. `only` narrows: login, people (uid from UID_MIN to UID_MAX), system (the others but root),
     uid0, gid0, password (one that lets in), no_shell (not login), system_login (both), key_only (login and no
@@ -208,17 +208,23 @@ def _account(host: Host, row: list[str], group_rows: list[list[str]]) -> dict[st
         "groups": [group[0] for group in group_rows if row[0] in group[3].split(",")],
         "shell": shell,
         "login": shell.rsplit("/", 1)[-1] not in _NO_SHELL,
-        **_home(host, row[5]),
+        **_home(host, row[5], row[0]),
     }
 
 
-def _home(host: Host, path: str) -> dict[str, Any]:
+def _home(host: Host, path: str, account: str) -> dict[str, Any]:
     try:
         status = host.stat(path)
     except (Absent, ProbeError):
-        return {"home": path, "home_exists": False, "home_mode": None, "home_owner": None}
+        return {"home": path, "home_exists": False, "home_mode": None, "home_owner": None, "home_own": False}
     owner = host.user_name(status.uid)
-    return {"home": path, "home_exists": status.type == "directory", "home_mode": status.octal, "home_owner": owner}
+    return {
+        "home": path,
+        "home_exists": status.type == "directory",
+        "home_mode": status.octal,
+        "home_owner": owner,
+        "home_own": owner == account,
+    }
 
 
 def _password(row: list[str], shadow: list[str] | None) -> dict[str, Any]:

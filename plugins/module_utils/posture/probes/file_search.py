@@ -16,7 +16,7 @@ from ansible_collections.rampart.fleet.plugins.module_utils.posture.host import 
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.probes.mounts import mounts
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.registry import Params, probe
 
-CRITERIA = ("world_writable", "suid_sgid", "unowned")
+CRITERIA = ("world_writable", "suid_sgid", "unowned", "group_writable", "not_root", "device")
 # File systems of disks and memory; all others are remote, made up by the kernel, or the view of a container.
 _LOCAL = ("ext2", "ext3", "ext4", "xfs", "btrfs", "f2fs", "jfs", "bcachefs", "zfs", "tmpfs", "vfat")
 # What lies there are the contents of container images: another machine's files as it were, by the million.
@@ -49,7 +49,10 @@ class Walk:
     source="walk of {roots} for {criteria} files",
 )
 def file_search(host: Host, params: Params) -> dict[str, Any]:
-    """Return {matches: [paths], count, scanned, complete} for `criteria` world_writable, suid_sgid or unowned.
+    """Return {matches: [paths], count, scanned, complete} for a criterion.
+
+    `criteria` is one of world_writable, suid_sgid, unowned, group_writable (by another group than root's), not_root
+    (the owner) and device (a node).
 
     Walks `roots` (default /) and the local file systems mounted below them, never a network, overlay or kernel file
     system below a root, nor the stores of container runtimes and `skip`. `allow` are patterns of paths that are meant
@@ -128,6 +131,12 @@ def _note(walk: Walk, path: str, status: FileStat, owners: _Owners) -> None:
             walk.found["world_writable"].append(path)
         if mode & (stat_bits.S_ISUID | stat_bits.S_ISGID) and stat_bits.S_ISREG(mode):
             walk.found["suid_sgid"].append(path)
+        if mode & stat_bits.S_IWGRP and status.gid != 0 and _writable_matters(mode):
+            walk.found["group_writable"].append(path)
+        if stat_bits.S_ISCHR(mode) or stat_bits.S_ISBLK(mode):
+            walk.found["device"].append(path)
+    if status.uid != 0:
+        walk.found["not_root"].append(path)
     if not owners.known(status):
         walk.found["unowned"].append(path)
 

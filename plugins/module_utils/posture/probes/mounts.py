@@ -6,9 +6,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import Any
 
-from ansible_collections.rampart.fleet.plugins.module_utils.posture.errors import Absent
+from ansible_collections.rampart.fleet.plugins.module_utils.posture.errors import Absent, ProbeError
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.host import Host
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.registry import Params, probe
 
@@ -38,6 +39,32 @@ def mount(host: Host, params: Params) -> dict[str, Any]:
         raise Absent(f"{path} is no mount point")
     top = found[-1]
     return {"fstype": top.fstype, "source": top.source, "options": list(top.options)}
+
+
+@probe("mounts", optional=("paths", "fstypes"), source="/proc/self/mountinfo")
+def mount_list(host: Host, params: Params) -> list[dict[str, Any]]:
+    """Return [{path, fstype, source, options}] of what is mounted below `paths` or is of `fstypes` (shell patterns)."""
+    found = {one.path: one for one in mounts(host)}
+    paths, fstypes = ([str(one) for one in params.get(name, [])] for name in ("paths", "fstypes"))
+    return [
+        {"path": one.path, "fstype": one.fstype, "source": one.source, "options": list(one.options)}
+        for one in found.values()
+        if any(fnmatchcase(one.path, pattern) for pattern in paths)
+        or any(fnmatchcase(one.fstype, pattern) for pattern in fstypes)
+    ]
+
+
+@probe("mount_of", required=("path",), source="/proc/self/mountinfo: what carries {path}")
+def mount_of(host: Host, params: Params) -> dict[str, Any]:
+    """Return {path, fstype, source, options} of the mount that carries a path; Absent when the path does not exist."""
+    path = str(params["path"]).rstrip("/") or "/"
+    host.stat(path)
+    below = [one for one in mounts(host) if one.path == "/" or f"{path}/".startswith(f"{one.path}/")]
+    if not below:
+        raise ProbeError(f"{_MOUNTINFO} names nothing that carries {path}")
+    deepest = max(below, key=lambda one: len(one.path.rstrip("/")))
+    last = [one for one in below if one.path == deepest.path][-1]
+    return {"path": last.path, "fstype": last.fstype, "source": last.source, "options": list(last.options)}
 
 
 def mounts(host: Host) -> list[Mount]:
