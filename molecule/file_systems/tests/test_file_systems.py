@@ -29,3 +29,33 @@ def test_passwords_are_for_root_alone(host: Host) -> None:
         if host.file(path).exists:
             status, output = as_nobody(host, f"cat {path}")
             assert (status != 0, "Permission denied" in output) == (True, True), path
+
+
+COMPILER = """\
+[Service]
+Type=oneshot
+User=games
+ExecStart=/bin/sh -c 'for folder in "$TMPDIR" "$TRITON_CACHE_DIR" "$TORCHINDUCTOR_CACHE_DIR" "$CUDA_CACHE_PATH"; do \
+cp /bin/true "$folder/compiled" && "$folder/compiled" || exit 3; done; \
+cp /bin/true /tmp/compiled || exit 4; ! /tmp/compiled'
+"""
+
+
+def test_a_service_runs_what_it_compiles_from_its_own_folder_and_not_from_tmp(host: Host) -> None:
+    unit = "/run/systemd/system/molecule-compiler.service"
+    host.check_output(f"sh -c 'mkdir -p /run/systemd/system; printf %s \"$1\" > {unit}' - %s", COMPILER)
+    host.check_output("systemctl daemon-reload")
+    try:
+        host.check_output("systemctl start molecule-compiler.service")
+        folder = host.file("/var/cache/rampart-compiled/molecule-compiler")
+        assert (folder.user, folder.mode) == ("games", 0o700)
+    finally:
+        host.run(f"rm -f {unit} /tmp/compiled")
+        host.run("systemctl daemon-reload")
+
+
+def test_a_program_in_shared_memory_does_not_start(host: Host) -> None:
+    host.check_output("cp /bin/true /dev/shm/molecule")
+    status, output = as_nobody(host, "/dev/shm/molecule")
+    host.check_output("rm /dev/shm/molecule")
+    assert (status, "Permission denied" in output) == (126, True)
