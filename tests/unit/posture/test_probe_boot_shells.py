@@ -12,7 +12,8 @@ from ansible_collections.rampart.fleet.plugins.module_utils.posture.probes.rescu
 from .recorded_host import Outcome, RecordedHost
 
 SHOW = "systemctl show --property=LoadState,ExecStart,Environment -- rescue.service"
-CAT = "systemctl cat --no-pager -- rescue.service"
+UNIT = "/lib/systemd/system/rescue.service"
+DROP_IN = "/etc/systemd/system/rescue.service.d/x.conf"
 SHOWN = """\
 LoadState=loaded
 Environment=HOME=/root
@@ -21,8 +22,9 @@ ExecStart={ path=/lib/systemd/systemd-sulogin-shell ; argv[]=/lib/systemd/system
 FILE = "[Service]\nEnvironment=HOME=/root\nExecStart=-/lib/systemd/systemd-sulogin-shell rescue\n"
 
 
-def measured(show: Outcome = SHOWN, cat: Outcome = FILE) -> tuple[bool, bool]:
-    found = rescue_shell(RecordedHost(commands={SHOW: show, CAT: cat}), {"unit": "rescue.service"})
+def measured(show: Outcome = SHOWN, drop_in: str = "", unit: str = FILE) -> tuple[bool, bool]:
+    files = {UNIT: unit, DROP_IN: f"[Service]\n{drop_in}"}
+    found = rescue_shell(RecordedHost(files=files, commands={SHOW: show}), {"unit": "rescue.service"})
     return found["asks"], found["asks_at_boot"]
 
 
@@ -40,7 +42,7 @@ def test_sulogin_asks() -> None:
     ],
 )
 def test_a_drop_in_that_lets_everybody_in_is_seen_before_it_is_in_force(drop_in: str) -> None:
-    assert measured(cat=FILE + "# /etc/systemd/system/rescue.service.d/x.conf\n[Service]\n" + drop_in) == (True, False)
+    assert measured(drop_in=drop_in) == (True, False)
 
 
 def test_what_is_in_force_may_be_worse_than_what_is_on_the_disk() -> None:
@@ -49,11 +51,11 @@ def test_what_is_in_force_may_be_worse_than_what_is_on_the_disk() -> None:
 
 
 def test_a_force_that_is_switched_off_lets_nobody_in() -> None:
-    assert measured(cat=FILE + "Environment=SYSTEMD_SULOGIN_FORCE=0\n") == (True, True)
+    assert measured(drop_in="Environment=SYSTEMD_SULOGIN_FORCE=0\n") == (True, True)
 
 
 def test_what_cannot_be_told_is_never_a_pass() -> None:
-    assert measured(show="LoadState=loaded\n", cat=(1, "", "no files")) == (False, False)
+    assert measured(show="LoadState=loaded\n", unit="") == (False, False)
     with pytest.raises(ProbeError):
         measured(show=(1, "", "Failed to connect to bus"))
     with pytest.raises(Absent):
@@ -62,7 +64,7 @@ def test_what_cannot_be_told_is_never_a_pass() -> None:
 
 def test_a_masked_shell_lets_nobody_in() -> None:
     host = RecordedHost(
-        commands={SHOW: "LoadState=masked\n", CAT: "# Unit rescue.service is masked.\n"},
+        commands={SHOW: "LoadState=masked\n"},
         links={"/etc/systemd/system/rescue.service": "/dev/null"},
     )
     found = rescue_shell(host, {"unit": "rescue.service"})

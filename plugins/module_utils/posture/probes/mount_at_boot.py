@@ -13,10 +13,15 @@ from ansible_collections.rampart.fleet.plugins.module_utils.posture.errors impor
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.host import Host
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.probes.mounts import mounts
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.registry import Params, probe
+from ansible_collections.rampart.fleet.plugins.module_utils.posture.unit_files import (
+    SITE,
+    VENDOR,
+    drop_ins,
+    masked,
+    stands,
+    unit_text,
+)
 
-# Where systemd looks for units, first one first; what it makes of fstab stands between the second and the third.
-_SITE = ("/etc/systemd/system", "/run/systemd/system")
-_VENDOR = ("/usr/local/lib/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system")
 # What systemd mounts before it reads anything (src/shared/mount-setup.c).
 _KERNEL = {
     "/proc": ("noexec", "nodev", "nosuid"),
@@ -55,13 +60,13 @@ def mount_at_boot(host: Host, params: Params) -> dict[str, Any]:
 def _mounted(host: Host, path: str) -> tuple[str, list[str]]:
     unit = _escaped(path) + ".mount"
     table = _fstab(host).get(path)
-    for folder in _SITE:
-        if _stands(host, f"{folder}/{unit}"):
+    for folder in SITE:
+        if stands(host, f"{folder}/{unit}"):
             return _from_unit(host, unit, f"{folder}/{unit}")
     if table is not None and "noauto" not in table:
         return "/etc/fstab", _overridden(host, unit, table)
-    for folder in _VENDOR:
-        if _stands(host, f"{folder}/{unit}") and _wanted(host, unit):
+    for folder in VENDOR:
+        if stands(host, f"{folder}/{unit}") and _wanted(host, unit):
             return _from_unit(host, unit, f"{folder}/{unit}")
     if path in _KERNEL:
         return "systemd", list(_KERNEL[path])
@@ -71,7 +76,7 @@ def _mounted(host: Host, path: str) -> tuple[str, list[str]]:
 
 
 def _from_unit(host: Host, unit: str, file: str) -> tuple[str, list[str]]:
-    if _masked(host, file):
+    if masked(host, file):
         raise Absent(f"{file} masks the mount")
     if not _wanted(host, unit):
         raise Absent(f"{file} is wanted by nothing at boot")
@@ -79,7 +84,7 @@ def _from_unit(host: Host, unit: str, file: str) -> tuple[str, list[str]]:
 
 
 def _overridden(host: Host, unit: str, options: list[str]) -> list[str]:
-    for file in _drop_ins(host, unit):
+    for file in drop_ins(host, unit):
         if re.search(r"(?m)^\s*Options\s*=", host.read_text(file)):
             options = _last(host.read_text(file), "Options")
     return options
@@ -99,19 +104,9 @@ def _read_remounts(host: Host) -> dict[str, list[tuple[str, list[str]]]]:
     found: dict[str, list[tuple[str, list[str]]]] = {}
     links = host.glob("/etc/systemd/system/*.wants/*.service")
     for unit in sorted({link.rsplit("/", 1)[-1] for link in links}):
-        for path, options in _remounting(_text_of(host, unit)):
+        for path, options in _remounting(unit_text(host, unit)):
             found.setdefault(path, []).append((unit, options))
     return found
-
-
-def _text_of(host: Host, unit: str) -> str:
-    for folder in (*_SITE, *_VENDOR):
-        file = f"{folder}/{unit}"
-        if _stands(host, file):
-            if _masked(host, file):
-                return ""
-            return "\n".join(host.read_text(one) for one in (file, *_drop_ins(host, unit)))
-    return ""
 
 
 def _remounting(text: str) -> Iterable[tuple[str, list[str]]]:
@@ -155,34 +150,12 @@ def _apply(kept: Iterable[str], options: Iterable[str]) -> set[str]:
     return result - {"defaults", ""}
 
 
-def _drop_ins(host: Host, unit: str) -> list[str]:
-    """Return the drop-ins of a unit in the order in which they are read; the same name further up stands for it."""
-    found: dict[str, str] = {}
-    for folder in (*_VENDOR, *reversed(_SITE)):
-        found.update({path.rsplit("/", 1)[-1]: path for path in host.glob(f"{folder}/{unit}.d/*.conf")})
-    return [found[name] for name in sorted(found)]
-
-
 def _wanted(host: Host, unit: str) -> bool:
-    return any(
-        host.glob(f"{folder}/*.{kind}/{unit}") for folder in (*_SITE, *_VENDOR) for kind in ("wants", "requires")
-    )
-
-
-def _stands(host: Host, path: str) -> bool:
-    try:
-        host.stat(path, follow=False)
-    except Absent:
-        return False
-    return True
-
-
-def _masked(host: Host, path: str) -> bool:
-    return host.stat(path, follow=False).type == "link" and host.readlink(path) == "/dev/null"
+    return any(host.glob(f"{folder}/*.{kind}/{unit}") for folder in (*SITE, *VENDOR) for kind in ("wants", "requires"))
 
 
 def _in_container(host: Host) -> bool:
-    return _stands(host, "/run/systemd/container")
+    return stands(host, "/run/systemd/container")
 
 
 def _escaped(path: str) -> str:

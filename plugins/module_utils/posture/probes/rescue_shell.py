@@ -10,13 +10,14 @@ from typing import Any
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.errors import Absent
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.host import Host
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.registry import Params, probe
+from ansible_collections.rampart.fleet.plugins.module_utils.posture.unit_files import masked, stands, unit_text
 
 _ASKS = ("systemd-sulogin-shell", "sulogin")
 _FORCE = re.compile(r"\bSYSTEMD_SULOGIN_FORCE=(?!0\b|no\b|false\b|off\b)\w+")
 _SETTING = re.compile(r"^\s*(ExecStart|Environment)\s*=\s*(.*?)\s*$", re.M)
 
 
-@probe("rescue_shell", required=("unit",), source="systemctl show {unit}; systemctl cat {unit}")
+@probe("rescue_shell", required=("unit",), source="systemctl show {unit}; its file and drop-ins")
 def rescue_shell(host: Host, params: Params) -> dict[str, Any]:
     """Return {asks, asks_at_boot, command, masked}: whether the unit runs sulogin and does not let in everybody.
 
@@ -29,15 +30,14 @@ def rescue_shell(host: Host, params: Params) -> dict[str, Any]:
     )
     if "LoadState=not-found" in shown:
         raise Absent(f"no unit {unit} is installed")
-    masked = "LoadState=masked" in shown
+    off = "LoadState=masked" in shown
     commands = re.findall(r"path=(\S+)", shown)
-    answer = host.run(["systemctl", "cat", "--no-pager", "--", unit])
     # Without an ExecStart the file says nothing, and that must not count as asking.
     return {
-        "asks": masked or _asks(commands, shown),
-        "asks_at_boot": _masked(host, unit) or (answer.rc == 0 and _on_disk(answer.stdout)),
+        "asks": off or _asks(commands, shown),
+        "asks_at_boot": _masked_at_boot(host, unit) or _on_disk(unit_text(host, unit)),
         "command": " ".join(commands),
-        "masked": masked,
+        "masked": off,
     }
 
 
@@ -62,8 +62,6 @@ def _name(path: str) -> str:
     return path.rsplit("/", 1)[-1]
 
 
-def _masked(host: Host, unit: str) -> bool:
-    try:
-        return host.readlink(f"/etc/systemd/system/{unit}") == "/dev/null"
-    except Absent:
-        return False
+def _masked_at_boot(host: Host, unit: str) -> bool:
+    file = f"/etc/systemd/system/{unit}"
+    return stands(host, file) and masked(host, file)
