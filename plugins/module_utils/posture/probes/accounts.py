@@ -26,7 +26,8 @@ def users(host: Host, params: Params) -> list[dict[str, Any]]:
 
     {name, uid, gid, group, groups: [], shell, login: has a shell to log in to, home, home_exists, home_mode,
      home_owner, home_own: it is the account's, password: set|locked|empty|none, hash: name of its scheme, last_change,
-     min_days, max_days, warn_days, inactive_days, expire_day: numbers or null, uid_shared, name_shared, shadowed: the hash stands in shadow alone,
+     min_days, max_days, warn_days, inactive_days, expire_day: numbers or null, uid_shared, name_shared,
+     shadowed: the hash stands in shadow alone,
      hash_cost: of yescrypt or null}. `none` is a password that nothing matches (`*`), `locked` one
     that begins with `!`. `only` narrows: login, people (uid from UID_MIN to UID_MAX), system (the others but root),
     uid0, gid0, password (one that lets in), no_shell (not login), system_login (both), key_only (login and no
