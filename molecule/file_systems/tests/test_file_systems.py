@@ -43,7 +43,7 @@ cp /bin/true /tmp/compiled || exit 4; ! /tmp/compiled'
 
 def test_a_service_runs_what_it_compiles_from_its_own_folder_and_not_from_tmp(host: Host) -> None:
     unit = "/run/systemd/system/molecule-compiler.service"
-    host.check_output(f"sh -c 'mkdir -p /run/systemd/system; printf %s \"$1\" > {unit}' - %s", COMPILER)
+    host.check_output(f"sh -c 'mkdir -p /run/systemd/system; printf %%s \"$1\" > {unit}' - %s", COMPILER)
     host.check_output("systemctl daemon-reload")
     try:
         host.check_output("systemctl start molecule-compiler.service")
