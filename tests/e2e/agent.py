@@ -29,7 +29,7 @@ from ansible_collections.rampart.fleet.plugins.plugin_utils.posture.catalogue_ca
 
 from .fleet import BIN, CHECKOUT
 
-_HOST_PART = Path(__file__).with_name("agent_host.py")
+_HOST_PARTS = [Path(__file__).with_name(name) for name in ("agent_host.py", "agent_sabotage.py")]
 _PACKAGE = Path("ansible_collections/rampart/fleet")
 _BUDGET_S = 60.0
 _SCRIPT_S = 120.0
@@ -90,12 +90,27 @@ class Agent:
 
     def measure(self, requests: Sequence[Request], target: Mapping[str, Any] | None = None) -> dict[str, Observation]:
         """Return what a fresh process on the host observed, by key; of itself, or of another host, the target."""
+        return self._measured(requests, {"target": target})[0]
+
+    def blinded(self, requests: Sequence[Request], sabotage: Mapping[str, Any]) -> dict[str, Observation]:
+        """Return what it observed with tools, files or rights taken away, as `agent_sabotage.py` has it."""
+        return self._measured(requests, {"sabotage": dict(sabotage)})[0]
+
+    def traced(self, requests: Sequence[Request]) -> dict[str, frozenset[str]]:
+        """Return what each observation rests on: `tool NAME` and `path PATH`, by key."""
+        rests_on = self._measured(requests, {"sabotage": {"trace": True}})[1]
+        return {key: frozenset(leaves) for key, leaves in rests_on.items()}
+
+    def _measured(
+        self, requests: Sequence[Request], how: Mapping[str, Any]
+    ) -> tuple[dict[str, Observation], dict[str, list[str]]]:
         probes = [
             {"key": one.key, "kind": one.kind, "params": dict(one.params), "timeout_s": one.timeout_s}
             for one in requests
         ]
-        answer = self._ask({"do": "measure", "probes": probes, "timeout_s": _BUDGET_S, "target": target})
-        return {key: Observation.from_json(found) for key, found in answer["observations"].items()}
+        answer = self._ask({"do": "measure", "probes": probes, "timeout_s": _BUDGET_S, **how})
+        observations = {key: Observation.from_json(found) for key, found in answer["observations"].items()}
+        return observations, answer.get("rests_on", {})
 
     def _ask(self, request: Mapping[str, Any]) -> dict[str, Any]:
         assert self._process.stdin is not None and self._process.stdout is not None
@@ -120,7 +135,8 @@ def _archive() -> bytes:
     packages = {f"{folder}/__init__.py" for folder in folders} - set(sources)
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.write(_HOST_PART, _HOST_PART.name)
+        for part in _HOST_PARTS:
+            archive.write(part, part.name)
         for name, path in sorted(sources.items()):
             archive.write(path, name)
         for name in sorted(packages):

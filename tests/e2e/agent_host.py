@@ -86,9 +86,25 @@ def _observed(request: Request) -> Request:
     from ansible_collections.rampart.fleet.plugins.module_utils.posture.probes import kinds
     from ansible_collections.rampart.fleet.plugins.module_utils.posture.vantage.look import look
 
-    host = LocalHost(pace=pace())
     wanted = [Wanted(one["key"], one["kind"], one["params"], one["timeout_s"]) for one in request["probes"]]
-    budget = host.stretched(request["timeout_s"])
-    target = request.get("target")
-    found = look(host, wanted, target, budget) if target else measure(host, wanted, kinds(), budget)
+    if request.get("sabotage"):
+        return _blinded(request, wanted)
+    real = LocalHost(pace=pace())
+    budget, target = real.stretched(request["timeout_s"]), request.get("target")
+    found = look(real, wanted, target, budget) if target else measure(real, wanted, kinds(), budget)
     return {"observations": {key: observation.to_json() for key, observation in found.items()}}
+
+
+def _blinded(request: Request, wanted: list[Any]) -> Request:
+    from agent_sabotage import Trace, host, watched
+    from ansible_collections.rampart.fleet.plugins.module_utils.posture.measure import measure
+    from ansible_collections.rampart.fleet.plugins.module_utils.posture.pace import pace
+    from ansible_collections.rampart.fleet.plugins.module_utils.posture.probes import kinds
+
+    trace = Trace()
+    with host(request["sabotage"], trace, pace()) as spoilt:
+        found = measure(spoilt, wanted, watched(kinds(), trace), request["timeout_s"])
+    return {
+        "observations": {key: observation.to_json() for key, observation in found.items()},
+        "rests_on": {key: sorted(leaves) for key, leaves in trace.found.items()},
+    }
