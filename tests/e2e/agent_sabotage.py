@@ -147,7 +147,7 @@ def _tools(sabotage: dict[str, Any]) -> Iterator[tuple[str, ...]]:
     folder = Path(tempfile.mkdtemp(prefix="sabotage-", dir="/root"))
     try:
         for origin in SEARCH_PATH:
-            for tool in os.listdir(origin):
+            for tool in sorted(entry.name for entry in os.scandir(origin)):
                 link = folder / tool
                 if not link.is_symlink():
                     link.symlink_to(f"{origin}/{tool}")

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import copy
 import errno
+import fnmatch
 import glob as glob_module
 import grp
 import os
@@ -111,9 +112,9 @@ class LocalHost:
 
     def glob(self, pattern: str) -> list[str]:
         """Return the sorted paths that match."""
-        cut = len(self._root)
-        real = glob_module.escape(self._root) + pattern
-        return list(self._once(("glob", pattern), lambda: sorted(found[cut:] for found in glob_module.glob(real))))  # noqa: PTH207  the pattern is absolute
+        if "**" in pattern:
+            raise ProbeError(f"pattern '{pattern}' walks a tree, wanted one of fixed depth")
+        return list(self._once(("glob", pattern), lambda: sorted(_matches(self._root, self._real(pattern)))))
 
     def which(self, tool: str) -> str | None:
         """Return the absolute path of a tool in the search path."""
@@ -231,6 +232,38 @@ def _drain(descriptor: int) -> bytes:
         pieces.append(piece)
         size += len(piece)
     return b"".join(pieces)
+
+
+def _matches(root: str, real: str) -> list[str]:
+    """Return what a pattern matches, without the root; a folder that may not be read is an error, never empty."""
+    found = [root]
+    for part in real[len(root) :].split("/")[1:]:
+        if glob_module.has_magic(part):
+            found = [
+                f"{base}/{name}" for base in found for name in _names(base, base[len(root) :]) if _fits(name, part)
+            ]
+        else:
+            found = [f"{base}/{part}" for base in found if _is_there(f"{base}/{part}", f"{base[len(root) :]}/{part}")]
+    return [path[len(root) :] for path in found]
+
+
+def _names(real: str, path: str) -> list[str]:
+    try:
+        return _told(path or "/", lambda: [entry.name for entry in os.scandir(real or "/")])
+    except Absent:
+        return []
+
+
+def _fits(name: str, part: str) -> bool:
+    return fnmatch.fnmatchcase(name, part) and (part.startswith(".") or not name.startswith("."))
+
+
+def _is_there(real: str, path: str) -> bool:
+    try:
+        _told(path, lambda: os.lstat(real))
+    except Absent:
+        return False
+    return True
 
 
 def _entries(real: str) -> list[DirEntry]:

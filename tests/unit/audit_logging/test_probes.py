@@ -36,6 +36,7 @@ USAGE = {
     "DISK_KEEP_FREE": "1073741824",
 }
 SOCKETS = """\
+Netid State Recv-Q Send-Q Local Address:Port Peer Address:Port Process
 tcp ESTAB 0 0 198.18.0.2:41000 198.18.0.9:514 users:(("rsyslogd",pid=9,fd=5))
 tcp ESTAB 0 0 198.18.0.2:41002 198.18.0.9:443 users:(("curl",pid=10,fd=5))
 udp UNCONN 0 0 0.0.0.0:514 0.0.0.0:* users:(("rsyslogd",pid=9,fd=6))
@@ -51,6 +52,12 @@ class Recorded:
         self.commands = commands
         self.links = links or {}
         self.fss = fss
+
+    def which(self, tool: str) -> str | None:
+        return f"/usr/sbin/{tool}" if any(name.split()[0] == tool for name in self.commands) else None
+
+    def exists(self, path: str) -> bool:
+        return False
 
     def run(self, argv: Sequence[str], timeout: float = 5.0, stdin: str = "") -> CommandResult:
         for name, output in self.commands.items():

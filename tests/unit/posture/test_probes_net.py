@@ -293,7 +293,7 @@ def test_a_unit_at_boot_is_what_the_disk_says(state: str) -> None:
     assert unit_at_boot(host, {"unit": "x.service"}) == {"state": state}
 
 
-@pytest.mark.parametrize("answer", [(1, "", "Failed to get unit file state"), (4, "not-found\n", "")])
+@pytest.mark.parametrize("answer", [(1, "", "Failed: No such file or directory"), (4, "not-found\n", "")])
 def test_a_unit_that_does_not_exist_is_absent(answer: tuple[int, str, str]) -> None:
     with pytest.raises(Absent):
         unit_at_boot(RecordedHost(commands={"systemctl is-enabled x.service": answer}), {"unit": "x.service"})

@@ -7,9 +7,10 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from ansible_collections.rampart.fleet.plugins.module_utils.posture.errors import Absent, ToolMissing
+from ansible_collections.rampart.fleet.plugins.module_utils.posture.errors import ProbeError
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.host import Host
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.registry import Params, probe
+from ansible_collections.rampart.fleet.plugins.module_utils.posture.subject import require_subject
 
 _LINE = re.compile(r'(\S+) "(.*)";')
 _TRUE = ("yes", "true", "with", "on", "enable", "1")
@@ -23,10 +24,8 @@ def apt_config(host: Host, params: Params) -> dict[str, Any]:
     Words that apt takes for a boolean (yes, true, on, 1, ...) are true and false; other numbers stay text. The name of
     a list has no `::` at its end. Absent when there is no apt.
     """
-    try:
-        dump = host.run(["apt-config", "dump"]).require_ok().stdout
-    except ToolMissing:
-        raise Absent("apt is not installed") from None
+    require_subject(host, "apt-config", "apt", "apt is not installed")
+    dump = host.run(["apt-config", "dump"]).require_ok().stdout
     settings: dict[str, Any] = {}
     for match in filter(None, map(_LINE.fullmatch, dump.splitlines())):
         name, value = match.group(1).lower(), match.group(2)
@@ -35,6 +34,8 @@ def apt_config(host: Host, params: Params) -> dict[str, Any]:
             settings[name[:-2]] = [*listed, value] if isinstance(listed, list) else [value]
         elif value:
             settings[name] = _value(value)
+    if not settings:
+        raise ProbeError(f"apt-config dump printed no settings: {dump[:60]!r}")
     return settings
 
 

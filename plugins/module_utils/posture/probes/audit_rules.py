@@ -20,14 +20,13 @@ from ansible_collections.rampart.fleet.plugins.module_utils.audit_rules import (
     watches,
 )
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.errors import (
-    Absent,
     ProbeError,
     ProbeTimeout,
-    ToolMissing,
 )
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.host import Host
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.probes.file_search import file_search
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.registry import Params, probe
+from ansible_collections.rampart.fleet.plugins.module_utils.posture.subject import require_subject
 
 _FOLDER = "/etc/audit/rules.d"
 # What the kernel starts with, when no file says otherwise.
@@ -111,10 +110,8 @@ def audit_rules_drift(host: Host, params: Params) -> dict[str, Any]:
 
 
 def _ask(host: Host, option: str) -> str:
-    try:
-        return host.run(["auditctl", option]).require_ok().stdout
-    except ToolMissing as error:
-        raise Absent("auditctl is not installed, so nothing has loaded audit rules") from error
+    require_subject(host, "auditctl", "auditd", "auditctl is not installed, so nothing has loaded audit rules")
+    return host.run(["auditctl", option]).require_ok().stdout
 
 
 def _kernel_rules(host: Host) -> list[Rule]:

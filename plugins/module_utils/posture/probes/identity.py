@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from typing import Any
 
@@ -14,6 +15,8 @@ from ansible_collections.rampart.fleet.plugins.module_utils.posture.registry imp
 # What systemd-detect-virt(1) names in its table of containers.
 _CONTAINERS = ("openvz", "lxc", "lxc-libvirt", "systemd-nspawn", "docker", "podman", "rkt", "wsl", "proot", "pouch")
 
+_NAME = re.compile(r"[a-z0-9-]+")
+
 
 @probe("virt", source="systemd-detect-virt")
 def virt(host: Host, params: Params) -> dict[str, str]:
@@ -21,7 +24,7 @@ def virt(host: Host, params: Params) -> dict[str, str]:
     # It ends with 1 and says none on bare metal.
     answer = host.run(["systemd-detect-virt"])
     name = answer.stdout.strip()
-    if answer.rc not in (0, 1) or not name:
+    if answer.rc not in (0, 1) or not _NAME.fullmatch(name):
         raise ProbeError(f"systemd-detect-virt ended with {answer.rc} and said {name!r}: {answer.stderr.strip()}")
     if name == "none":
         return {"kind": "baremetal", "name": name}

@@ -66,6 +66,8 @@ def parse_size(text: str) -> int:
 def _main_pid(host: Host) -> str:
     answer = host.run(["systemctl", "show", "--property=MainPID", "--value", "systemd-journald.service"]).require_ok()
     pid = answer.stdout.strip()
+    if pid and not pid.isdigit():
+        raise ProbeError(f"systemctl said that the main process of systemd-journald is {pid[:60]!r}, wanted a number")
     if pid in ("", "0"):
         raise Absent("systemd-journald has no main process")
     return pid

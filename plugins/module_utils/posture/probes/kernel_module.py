@@ -7,13 +7,17 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from ansible_collections.rampart.fleet.plugins.module_utils.posture.errors import Absent
+from ansible_collections.rampart.fleet.plugins.module_utils.posture.errors import Absent, ProbeError
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.host import CommandResult, Host
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.registry import Params, probe
 
 # Names that guides use for file systems whose module is called otherwise; modprobe knows no alias for them.
 _ALSO = {"overlayfs": "overlay", "vxfs": "freevxfs", "cdrom_udf": "udf"}
 # What people put after `install NAME` to keep a module out.
+_LINES = {
+    "--show-depends": re.compile(r"\s*(insmod|install|builtin) \S|\s*$"),
+    "--resolve-alias": re.compile(r"\s*[A-Za-z0-9_-]*\s*$"),
+}
 _REFUSAL = re.compile(r"install\s+(/usr)?/bin/(false|true)\b")
 
 
@@ -59,7 +63,12 @@ def _plain(name: str) -> str:
 
 def _modprobe(host: Host, option: str, name: str) -> CommandResult:
     """Ask modprobe; it ends with 1 and prints nothing for a name that no module has."""
-    return host.run(["modprobe", "--dry-run", option, name])
+    answer = host.run(["modprobe", "--dry-run", option, name])
+    strange = [line for line in answer.stdout.splitlines() if not _LINES[option].match(line)]
+    if strange or (answer.rc != 0 and "not found" not in answer.stderr):
+        said = strange[0] if strange else f"status {answer.rc}: {answer.stderr.strip() or 'no output'}"
+        raise ProbeError(f"'modprobe --dry-run {option} {name}' cannot be understood: {said[:120]}")
+    return answer
 
 
 def _loaded(host: Host) -> set[str]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from ansible_collections.rampart.fleet.plugins.module_utils.posture.errors import ProbeError
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.host import Host
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.registry import Params, probe
 
@@ -22,8 +23,11 @@ def logging(host: Host, params: Params) -> dict[str, list[dict[str, Any]]]:
     A forwarder is a connection of a log program to another host; a receiver listens for logs on an address that is not
     loopback. Whole sockets only: a UDP forwarder that has not connected its socket cannot be told from an idle one.
     """
-    answer = host.run(["ss", "-H", "-n", "-t", "-u", "-a", "-p"]).require_ok()
-    sockets = [found for line in answer.stdout.splitlines() if (found := parse_socket(line))]
+    # With its header, so that an answer without a socket is one all the same.
+    heading, *lines = host.run(["ss", "-n", "-t", "-u", "-a", "-p"]).require_ok().stdout.splitlines() or [""]
+    if not heading.startswith("Netid"):
+        raise ProbeError(f"ss printed no table of sockets: {heading[:60]!r}")
+    sockets = [found for line in lines if (found := parse_socket(line))]
     return {
         "forwarders": [_end(entry, "peer") for entry in sockets if _forwards(entry)],
         "receivers": [_end(entry, "local") for entry in sockets if _receives(entry)],

@@ -16,6 +16,7 @@ from ansible_collections.rampart.fleet.plugins.module_utils.firewall.ruleset imp
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.errors import Absent, ProbeError
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.host import Host
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.registry import Params, probe
+from ansible_collections.rampart.fleet.plugins.module_utils.posture.subject import require_subject
 
 _LOAD = 'nft -f - && nft -j list table inet "$1"'
 
@@ -94,8 +95,7 @@ def _selected(ruleset: Ruleset, params: Params, chains: Any) -> list[Any]:
 
 def listing(host: Host) -> Ruleset:
     """Return the kernel's ruleset; Absent when nft is not installed, ProbeError when it cannot list."""
-    if host.which("nft") is None:
-        raise Absent("nft is not installed")
+    require_subject(host, "nft", "nftables", "nft is not installed")
     answer = host.run(["nft", "-j", "list", "ruleset"]).require_ok()
     try:
         return parse(answer.stdout)

@@ -13,6 +13,7 @@ from typing import Any
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.errors import Absent, ProbeError
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.host import Host
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.registry import Params, probe
+from ansible_collections.rampart.fleet.plugins.module_utils.posture.subject import require_subject
 from ansible_collections.rampart.fleet.plugins.module_utils.sshd.config import Directive, directives
 from ansible_collections.rampart.fleet.plugins.module_utils.sshd.effective import (
     context_argument,
@@ -97,12 +98,14 @@ def effective(host: Host, ctx: Any) -> dict[str, Any]:
     argv = ["sshd", "-T", *(_options(host, pid) if pid is not None else [])]
     if ctx:
         argv += ["-C", context_argument(ctx)]
-    return parse(host.run(argv).require_ok().stdout)
+    answer = parse(host.run(argv).require_ok().stdout)
+    if "permitrootlogin" not in answer:
+        raise ProbeError(f"'{' '.join(argv)}' printed no settings: PermitRootLogin is not among {sorted(answer)[:5]}")
+    return answer
 
 
 def _require(host: Host) -> None:
-    if host.which("sshd") is None:
-        raise Absent("sshd is not installed")
+    require_subject(host, "sshd", "openssh-server", "sshd is not installed")
 
 
 def _pid(host: Host) -> int | None:

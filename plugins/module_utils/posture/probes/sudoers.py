@@ -8,9 +8,10 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.rampart.fleet.plugins.module_utils.posture.errors import Absent, ProbeError, ToolMissing
+from ansible_collections.rampart.fleet.plugins.module_utils.posture.errors import ProbeError
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.host import Host
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.registry import Params, probe
+from ansible_collections.rampart.fleet.plugins.module_utils.posture.subject import require_subject
 
 # Programs that start a shell or any other program, or write any file, when they are asked to (gtfobins.github.io).
 _SHELL_WORDS = """
@@ -32,10 +33,8 @@ def sudoers(host: Host, params: Params) -> dict[str, Any]:
     `nopasswd` names who runs something without a password, `everything` who runs ALL, `unasked` what a default without
     a password is bound to. Absent when sudo is not installed.
     """
-    try:
-        answer = host.run(["cvtsudoers", "-f", "json", "/etc/sudoers"])
-    except ToolMissing:
-        raise Absent("sudo is not installed") from None
+    require_subject(host, "cvtsudoers", "sudo", "sudo is not installed")
+    answer = host.run(["cvtsudoers", "-f", "json", "/etc/sudoers"])
     try:
         document = json.loads(answer.require_ok().stdout)
     except ValueError as error:

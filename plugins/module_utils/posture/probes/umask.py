@@ -27,4 +27,7 @@ def session(host: Host) -> list[str]:
     lines = host.run(_SESSION).require_ok().stdout.split()
     if len(lines) < 3:
         raise ProbeError(f"a session of nobody answered {' '.join(lines)!r}, wanted three words")
+    strange = [limit for limit in lines[-2:] if not limit.isdigit() and limit != "unlimited"]
+    if strange:
+        raise ProbeError(f"a session of nobody has core file limits {' '.join(strange)!r}, wanted numbers")
     return lines[-3:]
