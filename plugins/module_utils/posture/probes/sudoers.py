@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.rampart.fleet.plugins.module_utils.posture.errors import ProbeError
+from ansible_collections.rampart.fleet.plugins.module_utils.posture.errors import Absent, ProbeError
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.host import Host
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.registry import Params, probe
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.subject import require_subject
@@ -72,10 +72,8 @@ def sudoers_files(host: Host, params: Params) -> dict[str, Any]:
 
     Absent when sudo is not installed.
     """
-    try:
-        answer = host.run(["visudo", "-c"])
-    except ToolMissing:
-        raise Absent("sudo is not installed") from None
+    require_subject(host, "visudo", "sudo", "sudo is not installed")
+    answer = host.run(["visudo", "-c"])
     lines = (answer.stdout + "\n" + answer.stderr).splitlines()
     good = [line.rpartition(": parsed OK")[0] for line in lines if line.endswith(": parsed OK")]
     problems = [line for line in lines if line.strip() and not line.endswith(": parsed OK")]
