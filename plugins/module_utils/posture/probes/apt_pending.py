@@ -8,14 +8,16 @@ import re
 import time
 from typing import Any
 
-from ansible_collections.rampart.fleet.plugins.module_utils.posture.errors import Absent, ProbeError, ToolMissing
+from ansible_collections.rampart.fleet.plugins.module_utils.posture.errors import Absent, ProbeError
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.host import Host
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.registry import Params, probe
+from ansible_collections.rampart.fleet.plugins.module_utils.posture.subject import require_subject
 
 _LISTS = "/var/lib/apt/lists"
 _INFO = "/var/lib/dpkg/info"
 _DAY_S = 86400.0
 # apt-get(8) -s: Inst name [installed] (candidate Origin:version/suite, ... [architecture])
+_TOLD = re.compile(r"(Inst|Conf|Remv|Purg) \S")
 _LINE = re.compile(r"Inst (\S+) \[(\S+)\] \((\S+) (.*?)(?: \[[^\]]*\])?\).*")
 
 
@@ -29,10 +31,11 @@ def apt_pending(host: Host, params: Params) -> dict[str, Any]:
     """
     looked = _last_looked(host)
     argv = ["apt-get", "--simulate", "--quiet=2", "-o", "Debug::NoLocking=true", "dist-upgrade"]
-    try:
-        text = host.run(argv, timeout=20.0).require_ok().stdout
-    except ToolMissing:
-        raise Absent("apt is not installed") from None
+    require_subject(host, "apt-get", "apt", "apt is not installed")
+    text = host.run(argv, timeout=20.0).require_ok().stdout
+    strange = [line for line in text.splitlines() if line.strip() and not _TOLD.match(line)]
+    if strange:
+        raise ProbeError(f"'{' '.join(argv)}' printed what no update is: {strange[0][:120]!r}")
     updates = [match for match in map(_LINE.fullmatch, text.splitlines()) if match]
     now = time.time()
     security = [

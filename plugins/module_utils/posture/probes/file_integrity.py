@@ -115,11 +115,16 @@ def _attributes(host: Host, path: str) -> set[str] | None:
 def _witness(host: Host) -> str | None:
     units = [f"_SYSTEMD_UNIT={_UNIT.format(job)}" for job in ("baseline", "settle", "accept")]
     answer = host.run(["journalctl", "-q", "-o", "cat", "--grep=file-integrity-sealed", "-n", "1", *units, "_UID=0"])
-    try:
-        said = json.loads(answer.stdout.strip().splitlines()[-1])
-        return str(said["sha256"]) if "sha256" in said else None
-    except (IndexError, ValueError, TypeError):
+    # Without an entry that matches, journalctl ends with 1 and says nothing.
+    if answer.rc not in (0, 1) or answer.stderr.strip():
+        raise ProbeError(f"journalctl ended with {answer.rc}: {answer.stderr.strip()[:200] or 'no output'}")
+    lines = answer.stdout.strip().splitlines()
+    if not lines:
         return None
+    try:
+        return str(json.loads(lines[-1])["sha256"])
+    except (KeyError, ValueError, TypeError):
+        raise ProbeError(f"the journal's entry of the sealed baseline cannot be read: {lines[-1][:120]!r}") from None
 
 
 def _waiting(host: Host, now: float) -> float:

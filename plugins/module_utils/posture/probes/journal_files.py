@@ -101,6 +101,8 @@ def journal_verify(host: Host, params: Params) -> dict[str, Any]:
             answer = host.run(["journalctl", "--verify", f"--file={path}"], timeout=left)
         except ProbeTimeout:
             break
+        if answer.rc == 0 and "PASS" not in answer.stdout + answer.stderr:
+            raise ProbeError(f"journalctl --verify said nothing of {path}: {answer.stdout[:60]!r}")
         verified += 1
         if answer.rc != 0:
             said = (answer.stderr or answer.stdout).strip().splitlines()
@@ -146,7 +148,9 @@ def cat_config(host: Host, name: str) -> tuple[dict[str, str], list[str]]:
         if header:
             files.append(header.group(1))
         elif line.strip() and line.strip()[0] not in "#;[":
-            key, _equals, value = (part.strip() for part in line.partition("="))
+            key, equals, value = (part.strip() for part in line.partition("="))
+            if not equals or not key.isidentifier():
+                raise ProbeError(f"systemd-analyze cat-config {name} printed what no setting is: {line[:120]!r}")
             settings[key] = value
     return settings, [path for path in files if host.exists(path)]
 

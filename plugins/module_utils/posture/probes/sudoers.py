@@ -77,6 +77,8 @@ def sudoers_files(host: Host, params: Params) -> dict[str, Any]:
     lines = (answer.stdout + "\n" + answer.stderr).splitlines()
     good = [line.rpartition(": parsed OK")[0] for line in lines if line.endswith(": parsed OK")]
     problems = [line for line in lines if line.strip() and not line.endswith(": parsed OK")]
+    if answer.rc != 0 and not any("/etc/sudoers" in line for line in lines):
+        raise ProbeError(f"visudo -c ended with {answer.rc} and named no file: {answer.stderr.strip()[:200]}")
     if answer.rc == 0 and not good:
         raise ProbeError("visudo -c named no file that it has read")
     # visudo tells of modes that sudo itself does not mind; what it says then is no doubt about the grammar.
