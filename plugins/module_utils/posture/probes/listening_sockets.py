@@ -91,24 +91,33 @@ def _is_loopback(address: str) -> bool:
 
 
 def _holders(host: Host, inodes: set[str]) -> dict[str, str]:
-    """Return the command name of the process with the lowest pid for each socket."""
+    """Return the command name of the process with the lowest pid for each socket.
+
+    ProbeError when a socket stays without one and there are processes that may not be looked at: it may be theirs.
+    """
     holders: dict[str, str] = {}
+    refused: list[str] = []
     wanted = {f"socket:[{inode}]": inode for inode in inodes}
-    for pid in sorted((int(name) for name in host.listdir("/proc") if name.isdigit()), reverse=False):
+    for pid in sorted(int(name) for name in host.listdir("/proc") if name.isdigit()):
         host.check_deadline()
-        for inode in _held(host, pid, wanted):
+        for inode in _held(host, pid, wanted, refused):
             if inode not in holders:
                 holders[inode] = _text(host, f"/proc/{pid}/comm")
         if len(holders) == len(inodes):
-            break
+            return holders
+    if refused:
+        raise ProbeError(f"whose the sockets are cannot be told, {len(refused)} processes are closed: {refused[0]}")
     return holders
 
 
-def _held(host: Host, pid: int, wanted: dict[str, str]) -> list[str]:
+def _held(host: Host, pid: int, wanted: dict[str, str], refused: list[str]) -> list[str]:
     try:
         links = [_link(host, f"/proc/{pid}/fd/{name}") for name in host.listdir(f"/proc/{pid}/fd")]
-    except (Absent, ProbeError):
-        # The process ended, or belongs to somebody whom we may not look at.
+    except Absent:
+        # The process ended.
+        return []
+    except ProbeError as error:
+        refused.append(str(error))
         return []
     return [wanted[link] for link in links if link in wanted]
 
