@@ -44,7 +44,9 @@ machines: setup ## The lab's own virtual machines: TPM, UEFI, LUKS, rails, dcbsh
 soak: setup ## SOAK_ROUNDS (20) rounds of lab up, apply, apply again, down: looks for leftovers and drift
 	@$(BIN)/pytest tests/e2e -m "lab and soak" -s
 
-.PHONY: default-safe
+.PHONY: default-safe second-opinion
+second-opinion: setup ## OpenSCAP (OSCAP_DATASTREAM=path) and Lynis on a hardened virtual machine, against the table
+	@$(BIN)/pytest tests/e2e/second_opinion -m second_opinion -s
 default-safe: setup ## Record anew which controls a fresh installation passes (root)
 	@$(BIN)/python -m tests.e2e.default_safe
 

@@ -1,6 +1,8 @@
 # Copyright: the Rampart authors
 # SPDX-License-Identifier: Apache-2.0
-"""Write the role READMEs, docs/controls.md and docs/coverage.md, or with --check say which of them are out of date.
+"""Write the role READMEs, docs/controls.md, docs/coverage.md and docs/second-opinions.md.
+
+With --check say which of them are out of date.
 
 usage: python -m rampart.dev.docs [--check] [CHECKOUT]
 """
@@ -11,7 +13,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from rampart.dev import coverage, render
+from rampart.dev import coverage, render, second_opinions
 from rampart.dev.catalogue import load_roles
 from rampart.dev.frameworks import frameworks, reasons, recommendations
 
@@ -22,6 +24,7 @@ def documents(root: Path) -> dict[Path, str]:
     files = {role.path / "README.md": render.role_readme(role) for role in roles}
     files[root / "docs" / "controls.md"] = render.catalogue(roles)
     files[root / "docs" / "coverage.md"] = coverage.document(roles, recommendations(), reasons(), frameworks())
+    files[root / "docs" / "second-opinions.md"] = second_opinions.document(second_opinions.disagreements())
     return files
 
 

@@ -1,0 +1,51 @@
+# Copyright: the Rampart authors
+# SPDX-License-Identifier: Apache-2.0
+"""The table of disagreements with other scanners is whole, and their results are read rightly."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from rampart.dev.frameworks import recommendations
+from rampart.dev.second_opinions import disagreements, document
+from tests.e2e.second_opinion.scanners import parse, parse_report
+
+RESULTS = b"""<?xml version="1.0"?>
+<Benchmark xmlns="http://checklists.nist.gov/xccdf/1.2"><TestResult>
+<rule-result idref="xccdf_org.ssgproject.content_rule_a"><result>pass</result></rule-result>
+<rule-result idref="xccdf_org.ssgproject.content_rule_b"><result>fail</result></rule-result>
+<rule-result idref="xccdf_org.ssgproject.content_rule_c"><result>notapplicable</result></rule-result>
+<rule-result idref="xccdf_org.ssgproject.content_rule_d"><result>error</result></rule-result>
+</TestResult></Benchmark>"""
+
+
+def test_every_disagreement_is_explained_and_names_a_recommendation_that_exists() -> None:
+    known = {each.id for each in recommendations()}
+    for each in disagreements():
+        assert each.ours and each.theirs and each.why
+        assert not each.recommendation or each.recommendation in known
+        assert f"`{each.rule}`" in document(disagreements())
+
+
+def test_a_rule_that_stands_twice_is_refused(tmp_path: Path) -> None:
+    entry = "- {scanner: s, rules: {r: ''}, ours: a, theirs: b, right: site, why: c}\n"
+    table = tmp_path / "table.yml"
+    table.write_text(entry * 2)
+    with pytest.raises(ValueError, match="stands twice"):
+        disagreements(table)
+    table.write_text(entry.replace("right: site", "right: nobody"))
+    with pytest.raises(ValueError, match="nobody"):
+        disagreements(table)
+
+
+def test_results_of_openscap_are_counted() -> None:
+    verdict = parse(RESULTS)
+    assert verdict.failing == {"b", "d"}
+    assert round(verdict.rate) == 33
+
+
+def test_a_report_of_lynis_is_read() -> None:
+    report = parse_report("# comment\nhardening_index=75\nwarning[]=A|x|\nwarning[]=B|y|\n")
+    assert report == {"hardening_index": ["75"], "warning[]": ["A|x|", "B|y|"]}
