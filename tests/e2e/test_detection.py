@@ -1,8 +1,10 @@
 # Copyright: the Rampart authors
 # SPDX-License-Identifier: Apache-2.0
-"""The roles that a site chooses for itself: bans that spare the operator, and a gate that calls nothing unread clean.
+"""The roles that a site chooses for itself: bans that spare the operator, a gate that calls nothing unread clean, and a
+check that remembers every change of the system's files.
 
-A lab of its own, on which only these roles are applied; their mutations are in `mutations/optional`.
+A lab of its own, on which only these roles are applied; their mutations are in `mutations/optional`. The check of files
+has a host to itself, since what breaks other roles is a change to it.
 """
 
 from __future__ import annotations
@@ -19,8 +21,8 @@ from .conftest import running_lab
 from .fleet import Fleet
 from .mutation import FOLDER, Mutation, load
 
-HOST, PEER = "gpu1", "gpu2"
-ROLES = ["intrusion_detection", "antivirus"]
+HOST, PEER, FILES = "gpu1", "gpu2", "store1"
+ROLES = {HOST: ["intrusion_detection", "antivirus"], FILES: ["file_integrity"]}
 EICAR = b"".join([rb"X5O!P%@AP[4\PZX54(P^)7CC)7}$", b"EICAR-STANDARD-", b"ANTIVIRUS-TEST-FILE!", b"$H+H*"])
 MUTATIONS = load(FOLDER / "optional")
 
@@ -35,31 +37,33 @@ def signatures(folder: Path) -> None:
 
 @pytest.fixture(scope="module")
 def detecting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
-    """The demo's hosts, of which one has the roles; a second run of theirs changed nothing."""
+    """The demo's hosts, of which two have the roles; a second run of theirs changed nothing."""
     base = tmp_path_factory.mktemp("detection")
     signatures(base / "signatures")
     settings = {
-        "rampart_roles": ROLES,
         "antivirus_signatures_folder": str(base / "signatures"),
         "antivirus_max_file_mb": 4,
         "antivirus_max_scan_mb": 8,
     }
     with running_lab("detection", "demo", base) as fleet:
-        for expected in ("", "changed=0"):
-            done = fleet.playbook("harden", "--limit", HOST, "-e", json.dumps(settings))
-            assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
-            assert expected in done.stdout.replace(" ", ""), done.stdout[-4000:]
+        for host, roles in ROLES.items():
+            for expected in ("", "changed=0"):
+                given = json.dumps({**settings, "rampart_roles": roles})
+                done = fleet.playbook("harden", "--limit", host, "-e", given)
+                assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
+                assert expected in done.stdout.replace(" ", ""), done.stdout[-4000:]
         yield fleet
 
 
-def states(fleet: Fleet) -> dict[str, str]:
-    return fleet.states(HOST, roles=",".join(ROLES))
+def states(fleet: Fleet, host: str) -> dict[str, str]:
+    return fleet.states(host, roles=",".join(ROLES[host]))
 
 
 @pytest.mark.lab
-def test_every_control_passes(detecting: Fleet) -> None:
+@pytest.mark.parametrize("host", ROLES)
+def test_every_control_passes(detecting: Fleet, host: str) -> None:
     time.sleep(12)
-    assert set(states(detecting).values()) == {"pass"}
+    assert set(states(detecting, host).values()) == {"pass"}
 
 
 @pytest.mark.lab
@@ -195,14 +199,16 @@ def test_nothing_is_clean_while_the_engine_is_down(detecting: Fleet) -> None:
 @pytest.mark.lab
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=[mutation.name + mutation.controls[0] for mutation in MUTATIONS])
 def test_a_broken_host_is_seen(detecting: Fleet, mutation: Mutation) -> None:
-    healthy = states(detecting)
-    detecting.shell(HOST, mutation.broken_by)
+    host = next(name for name, roles in ROLES.items() if mutation.file in roles)
+    healthy = states(detecting, host)
+    assert {healthy[control] for control in mutation.controls} == {mutation.before}
+    detecting.shell(host, mutation.broken_by)
     try:
-        broken = states(detecting)
+        broken = states(detecting, host)
     finally:
-        detecting.shell(HOST, mutation.healed_by)
+        detecting.shell(host, mutation.healed_by)
     changed = {control for control, state in broken.items() if state != healthy[control]}
-    assert {broken[control] for control in mutation.controls} == {"fail"}
+    assert {broken[control] for control in mutation.controls} == {mutation.state}
     assert changed - set(mutation.also) == set(mutation.controls), "the breakage changed what it has nothing to do with"
 
 
@@ -213,7 +219,8 @@ def test_every_control_of_these_roles_has_a_mutation() -> None:
 
     wanted = {
         entry["id"]
-        for role in ROLES
+        for roles in ROLES.values()
+        for role in roles
         for path in (CHECKOUT / f"roles/{role}/controls").glob("*.yml")
         for entry in yaml.safe_load(path.read_text())
     }
