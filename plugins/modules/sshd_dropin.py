@@ -11,7 +11,8 @@ short_description: One drop-in of sshd, validated, proven to be in force, with a
 version_added: 0.1.0
 author: The Rampart authors (@rampart-fleet)
 description:
-  - Writes a whole drop-in file and reloads sshd; a running connection stays.
+  - Writes a whole drop-in file and reloads sshd; a running connection stays. A daemon that has not read an earlier
+    change of its files is reloaded as well.
   - Leaves out algorithms and O(optional) keywords that the installed sshd does not know.
   - Builds the complete configuration with the new drop-in beside the real one, checks it with C(sshd -t), and asks
     C(sshd -T -C) in several contexts whether every setting is in force. When an earlier file or a C(Match) block
@@ -155,6 +156,15 @@ class Sshd:
                     raise SshdError(f"{unit} was not reloaded: {err.strip()}")
                 return
 
+    def behind(self, folder: Path) -> bool:
+        """Say whether a daemon runs that has not read the last change of its files: an interrupted run leaves one."""
+        loaded = Path("/run/sshd.pid")
+        if not loaded.exists():
+            return False
+        places = [Path(self.main), folder, *folder.glob("*.conf")]
+        # A reload within the second of the change may have either time.
+        return max(place.stat().st_mtime for place in places if place.exists()) > loaded.stat().st_mtime + 1
+
 
 class Candidate:
     """The complete configuration with the new drop-in, in a folder of its own, to be asked before anything changes."""
@@ -281,11 +291,14 @@ def run(module: AnsibleModule) -> dict[str, Any]:
     before = read(path) if Path(path).exists() else ""
     mode = Path(path).stat().st_mode & 0o777 if before else 0o600
     changed = before != content or mode != 0o600
+    behind = not changed and sshd.behind(Path(path).parent)
     switch = Switch(DeadMan("sshd", seconds), lambda argv: sshd.run(list(argv))) if seconds else None
     if changed and not module.check_mode:
         put(sshd, switch, path, content)
+    if behind and not module.check_mode:
+        sshd.reload()
     return {
-        "changed": changed,
+        "changed": changed or behind,
         "armed": bool(switch and switch.pending) and not module.check_mode,
         "rollback": "sshd",
         "left_out": left_out,
