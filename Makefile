@@ -44,6 +44,10 @@ machines: setup ## The lab's own virtual machines: TPM, UEFI, LUKS, rails, dcbsh
 soak: setup ## SOAK_ROUNDS (20) rounds of lab up, apply, apply again, down: looks for leftovers and drift
 	@$(BIN)/pytest tests/e2e -m "lab and soak" -s
 
+.PHONY: choice-test
+choice-test: setup ## Scenarios and end-to-end tests of the roles that a site adds: file_integrity, intrusion_detection, antivirus (root)
+	@$(BIN)/pytest tests/e2e -m choice
+
 .PHONY: default-safe second-opinion
 second-opinion: setup ## OpenSCAP (OSCAP_DATASTREAM=path) and Lynis on a hardened virtual machine, against the table
 	@$(BIN)/pytest tests/e2e/second_opinion -m second_opinion -s

@@ -99,8 +99,10 @@ def stages() -> list[Stage]:
             "lab-test",
             (
                 pytest("lab", "tests/lab", "-m", "lab and not qemu"),
-                pytest("molecule", "tests/e2e/test_molecule.py", "-m", "lab"),
-                pytest("e2e", "tests/e2e", "-m", "lab and not soak", "--ignore=tests/e2e/test_molecule.py"),
+                pytest("molecule", "tests/e2e/test_molecule.py", "-m", "lab and not choice"),
+                pytest(
+                    "e2e", "tests/e2e", "-m", "lab and not soak and not choice", "--ignore=tests/e2e/test_molecule.py"
+                ),
             ),
             needs_root=True,
         ),

@@ -21,6 +21,8 @@ from .conftest import running_lab
 from .fleet import Fleet
 from .mutation import FOLDER, Mutation, load
 
+pytestmark = pytest.mark.choice
+
 HOST, PEER, FILES = "gpu1", "gpu2", "store1"
 ROLES = {HOST: ["intrusion_detection", "antivirus"], FILES: ["file_integrity"]}
 EICAR = b"".join([rb"X5O!P%@AP[4\PZX54(P^)7CC)7}$", b"EICAR-STANDARD-", b"ANTIVIRUS-TEST-FILE!", b"$H+H*"])

@@ -18,6 +18,9 @@ SCENARIOS = sorted(path.parent.name for path in (CHECKOUT / "molecule").glob("*/
 #: Scenarios on virtual machines, for what only a kernel of its own shows: see test_kernel.py.
 ON_QEMU = {"kernel"}
 
+#: Scenarios of roles that a site adds to the usual ones.
+BY_CHOICE = {"antivirus", "file_integrity", "intrusion_detection"}
+
 
 def run(scenario: str, log: Path) -> None:
     """molecule test of one scenario; its lab is removed whatever happens."""
@@ -40,6 +43,13 @@ def run(scenario: str, log: Path) -> None:
 
 
 @pytest.mark.lab
-@pytest.mark.parametrize("scenario", [name for name in SCENARIOS if name not in ON_QEMU])
+@pytest.mark.parametrize(
+    "scenario",
+    [
+        pytest.param(name, marks=[pytest.mark.choice] if name in BY_CHOICE else [])
+        for name in SCENARIOS
+        if name not in ON_QEMU
+    ],
+)
 def test_scenario_on_containers(scenario: str, tmp_path: Path) -> None:
     run(scenario, tmp_path / "molecule.log")
