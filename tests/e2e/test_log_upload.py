@@ -118,16 +118,6 @@ def test_nothing_goes_in_the_clear(logs: Fleet) -> None:
     assert not answer.strip().isdigit(), f"the receiver answered without TLS: {answer}"
 
 
-def test_a_host_that_nobody_knows_is_turned_away(logs: Fleet) -> None:
-    stranger = (
-        f"import http.client as h, ssl; x = ssl.create_default_context(cafile='{PKI}/ca.pem'); "
-        "c = h.HTTPSConnection('gateway1', 19532, context=x, timeout=5); "
-        "c.request('POST', '/upload', body=b'', headers={'Content-Type': 'application/vnd.fdo.journal'}); "
-    )
-    answer = logs.shell(SENDER, f'python3 -c "{stranger}print(c.getresponse().status)" 2>&1', check=False).strip()
-    assert not answer.startswith("2"), answer
-
-
 def test_the_role_refuses_a_receiver_in_the_clear(logs: Fleet) -> None:
     done = logs.playbook("harden", *upload(URL.replace("https", "http")))
     assert done.returncode != 0
@@ -147,7 +137,7 @@ def test_what_was_logged_during_an_outage_arrives_afterwards(logs: Fleet) -> Non
             "-a", f"roles=audit_logging ids=RMP-LOG-032 report_dir={logs.reports}/late parameters='{strict}'",
         )  # fmt: skip
         assert found.returncode == 0, found.stdout
-        assert '"fail": 1' in found.stdout.replace("\n", " "), found.stdout
+        assert "RMP-LOG-032 medium fail" in found.stdout, found.stdout
     finally:
         logs.shell(RECEIVER, "systemctl start systemd-journal-remote.socket")
     assert arrived(logs, "upload-during-outage", _ARRIVES_S)
