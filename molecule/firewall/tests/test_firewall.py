@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
@@ -13,7 +14,8 @@ from testinfra.host import Host
 
 from rampart.lab.state import Paths
 
-LAB = f"molecule-{os.environ['MOLECULE_SCENARIO_NAME'].replace('_', '-')}"
+CHECKOUT = hashlib.sha256(os.environ["MOLECULE_PROJECT_DIRECTORY"].encode()).hexdigest()
+LAB = f"mol-{os.environ['MOLECULE_SCENARIO_NAME'].replace('_', '-')}-{CHECKOUT[:6]}"
 
 
 def connect(port: int) -> str:
