@@ -21,7 +21,7 @@ demo-clean: ## Remove the demo's hosts
 	@rampart lab down --name demo
 
 .PHONY: test
-test: setup ## Everything below, with a summary (up to 40 minutes on 2 cores)
+test: setup ## Everything below but qemu-test, with a summary (up to 45 minutes on 2 cores)
 	@$(BIN)/python scripts/stages.py
 
 .PHONY: lint unit sanity docs-check package formats lab-test qemu-test
@@ -34,7 +34,7 @@ docs-check: ## Generated documents and the changelog are up to date
 package: ## Wheel and collection, installed elsewhere
 formats: ## OSCAL, OCSF, SARIF and CycloneDX, held against the field's own validators
 lab-test: ## Molecule scenarios and end-to-end tests on nspawn hosts (root)
-qemu-test: ## The scenario that needs a kernel of its own, on a virtual machine
+qemu-test: ## The scenario that needs a kernel of its own, on a virtual machine (half an hour without KVM; not part of test)
 
 .PHONY: bench soak machines
 bench: setup ## Times against peers, as ratios; DEV_SEC=path names dev-sec's checkout
