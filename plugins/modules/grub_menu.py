@@ -54,10 +54,9 @@ options:
     default: "0600"
 attributes:
   check_mode:
-    description:
-      - Says which files would change. The menu is made from the settings as they are, so what the new files would
-        change in it is not shown.
+    description: Says which files would change.
     support: partial
+    details: The menu is made from the settings as they are, so what the new files would change in it is not shown.
   diff_mode:
     description: Shows each file before and after, and the menu without passwords.
     support: full

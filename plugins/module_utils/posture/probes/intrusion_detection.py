@@ -35,7 +35,7 @@ def ids_line(host: Host, params: Params) -> dict[str, Any]:
     text = answer.stdout
     if "s01-parse" not in text:
         raise ProbeError(f"cscli explain answered what is no explanation: {text.strip()[:200]!r}")
-    _, _, scenarios = text.partition("Scenarios")
+    _before, _mark, scenarios = text.partition("Scenarios")
     found = (_SCENARIO.search(line) for line in scenarios.splitlines())
     return {
         "parsed": "parser success" in text,
@@ -68,7 +68,7 @@ def ids_engine(host: Host, params: Params) -> dict[str, Any]:
         if one.get("type") == "ban" and not str(one.get("duration", "")).startswith("-")
     }
     bodies = _bodies(host)
-    held = [one for prefix in ("banned", "allowed") for one, _ in _elements(bodies, prefix)]
+    held = [one for prefix in ("banned", "allowed") for one, _end in _elements(bodies, prefix)]
     sockets = [one for one in listening_sockets(host, {}) if one["process"] == "crowdsec"]
     return {
         "pulled_s": bouncers.get("rampart-bouncer"),
@@ -95,7 +95,7 @@ def ids_bans(host: Host, params: Params) -> dict[str, Any]:
         raise Absent(f"the kernel has no table inet {_TABLE}")
     texts = [rule_text(body.get("expr", [])) for kind, body in bodies if kind == "rule"]
     hooks = [body for kind, body in bodies if kind == "chain" and body.get("hook") == "input"]
-    allowed = [one for one, _ in _elements(bodies, "allowed")]
+    allowed = [one for one, _end in _elements(bodies, "allowed")]
     bans = _elements(bodies, "banned")
     return {
         **_bouncer(host),
@@ -104,9 +104,9 @@ def ids_bans(host: Host, params: Params) -> dict[str, Any]:
         "drops": [text for text in texts if "@banned" in text and text.endswith("drop")],
         "spares_first": _first(texts, "@allowed") < _first(texts, "@banned"),
         "allowed": [str(one) for one in allowed][:_NAMED],
-        "banned": [str(one) for one, _ in bans][:_NAMED],
+        "banned": [str(one) for one, _end in bans][:_NAMED],
         "timeless": [str(one) for one, ends in bans if not ends][:_NAMED],
-        "banned_allowed": [str(one) for one, _ in bans if any(_overlap(one, free) for free in allowed)],
+        "banned_allowed": [str(one) for one, _end in bans if any(_overlap(one, free) for free in allowed)],
     }
 
 
