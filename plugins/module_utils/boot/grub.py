@@ -156,7 +156,7 @@ class _Reader:
         self._children = 0
         self._open.append(
             _Open(
-                words[0], title, frozenset({title, *identifiers}), any(name == "--unrestricted" for name, _value in options)
+                words[0], title, frozenset({title, *identifiers}), any(name == "--unrestricted" for name, _v in options)
             )
         )
 
