@@ -48,9 +48,11 @@ def validate() -> Callable[[Path], tuple[int, str]]:
         stamp.write_text(wanted)
 
     def run(folder: Path) -> tuple[int, str]:
+        # `oscal` unpacks a database of 160 MB where it is started.
         done = subprocess.run(
-            [python, HERE / "validate.py", folder], capture_output=True, text=True, timeout=900, check=False
-        )
+            [python, HERE / "validate.py", folder],
+            cwd=ENVIRONMENT, capture_output=True, text=True, timeout=900, check=False,
+        )  # fmt: skip
         return done.returncode, done.stdout + done.stderr
 
     return run

@@ -23,6 +23,9 @@ PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
 #: Import names of distributions that are called otherwise.
 IMPORT_NAMES = {"ansible-core": "ansible", "pyyaml": "yaml"}
 
+#: Nobody writes a longer file by hand.
+LARGEST_FILE_B = 256 * 1024
+
 SHIPPED = {
     "plugins": {".py", ".yml", ".json", ".j2", ".css", ".js"},
     "roles": {".yml", ".md", ".j2", ".fact", ".py"},
@@ -46,6 +49,11 @@ def test_the_checkout_resolves_as_the_collection() -> None:
     link = ROOT / "collections" / "ansible_collections" / "rampart" / "fleet"
     assert link.is_symlink()
     assert link.resolve() == ROOT
+
+
+def test_no_file_is_what_a_tool_left_behind() -> None:
+    large = {path.relative_to(ROOT): path.stat().st_size for path in tracked() if path.stat().st_size > LARGEST_FILE_B}
+    assert not large
 
 
 def test_one_version_everywhere() -> None:
