@@ -57,14 +57,13 @@ def verdict(
     hosts: Sequence[Json],
     fail_on: str,
     waivers: Sequence[Json] = (),
-    drift: Sequence[str] = (),
     min_coverage: float = MIN_COVERAGE,
 ) -> dict[str, Any]:
     """Return the decision about entries of a report's `hosts` and `waivers`.
 
     {state, exit_code, fail_on, score, coverage, counts, reasons}: exit_code 1 when a control at or above `fail_on`
     fails without waiver or a waiver has expired, else 2 when anything kept the fleet from being decided or the coverage
-    of a host is below `min_coverage` percent, else 4 when there are reasons in `drift`, else 0.
+    of a host is below `min_coverage` percent, else 0. Drift is told by the history, which compares runs.
     """
     if fail_on not in SEVERITIES:
         raise ValueError("fail_on is '{}', wanted one of {}".format(fail_on, ", ".join(SEVERITIES)))
@@ -72,15 +71,7 @@ def verdict(
     grave = [result for result in results if at_or_above(result["severity"], fail_on)]
     failures, doubts = _failures(grave, waivers, fail_on), _doubts(hosts, results, grave, fail_on)
     doubts += _uncovered(hosts, min_coverage)
-    state, exit_code = (
-        ("fail", FINDINGS)
-        if failures
-        else ("undecided", UNDECIDED)
-        if doubts
-        else ("drift", DRIFT)
-        if drift
-        else ("pass", GOOD)
-    )
+    state, exit_code = ("fail", FINDINGS) if failures else ("undecided", UNDECIDED) if doubts else ("pass", GOOD)
     return {
         "state": state,
         "exit_code": exit_code,
@@ -88,7 +79,7 @@ def verdict(
         "score": score(results),
         "coverage": coverage(results),
         "counts": counts(results),
-        "reasons": [*failures, *doubts, *drift],
+        "reasons": [*failures, *doubts],
     }
 
 

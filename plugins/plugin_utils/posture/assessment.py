@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -24,6 +23,7 @@ from ansible_collections.rampart.fleet.plugins.module_utils.posture.model import
     probe_key,
 )
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.parameters import Settings
+from ansible_collections.rampart.fleet.plugins.plugin_utils.json_text import readable
 from ansible_collections.rampart.fleet.plugins.plugin_utils.posture.catalogue import Entry
 from ansible_collections.rampart.fleet.plugins.plugin_utils.posture.context import context_of, context_requests
 from ansible_collections.rampart.fleet.plugins.plugin_utils.posture.default_safe import default_safe
@@ -154,5 +154,5 @@ def write_host_file(report_dir: Path, content: Mapping[str, Any]) -> Path:
     folder = report_dir / "hosts"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = folder / f"{quote(content['host']['name'], safe='')}.json"
-    write_private(path, json.dumps(content, indent=1, sort_keys=False, ensure_ascii=False) + "\n")
+    write_private(path, readable(content, depth=3) + "\n")
     return path

@@ -14,12 +14,6 @@ from typing import Any
 
 import yaml
 from ansible_collections.rampart.fleet.plugins.plugin_utils.posture.catalogue_cache import load_cached, store_cached
-from ansible_collections.rampart.fleet.plugins.plugin_utils.posture.conflict_ids import conflict_ids
-from ansible_collections.rampart.fleet.plugins.plugin_utils.posture.controls import (
-    SCHEMA,
-    meaning_problems,
-    shape_problems,
-)
 
 Control = Mapping[str, Any]
 
@@ -124,7 +118,7 @@ def _digest(texts: Sequence[tuple[Source, bytes]]) -> str:
         *(plugins / "module_utils" / "posture").rglob("*.py"),
         *(plugins / "module_utils").glob("workload/*.py"),
     ]
-    digest = hashlib.sha256(SCHEMA.read_bytes())
+    digest = hashlib.sha256((here / "control.schema.json").read_bytes())
     for path in sorted(code):
         digest.update(path.read_bytes())
     for source, text in texts:
@@ -133,6 +127,10 @@ def _digest(texts: Sequence[tuple[Source, bytes]]) -> str:
 
 
 def _validated(texts: Sequence[tuple[Source, bytes]]) -> list[tuple[str, Control]]:
+    # Every probe of the collection, and the library of JSON Schema: a catalogue that was found valid needs neither.
+    from ansible_collections.rampart.fleet.plugins.plugin_utils.posture.conflict_ids import conflict_ids
+    from ansible_collections.rampart.fleet.plugins.plugin_utils.posture.controls import meaning_problems, shape_problems
+
     problems: list[str] = []
     pairs: list[tuple[str, Control]] = []
     places: dict[str, list[str]] = defaultdict(list)

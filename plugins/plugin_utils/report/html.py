@@ -17,7 +17,7 @@ from markupsafe import Markup
 Json = dict[str, Any]
 
 PAGE = Path(__file__).resolve().parent / "page"
-VALUE_LIMIT = 6000  # characters of one observation in the page; posture.json has all of it
+VALUE_LIMIT = 6000  # characters of one observation, and of what the page shows of a longer one; posture.json has all
 _ESCAPES = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
 
 
@@ -30,9 +30,9 @@ def embed(data: Any) -> str:
 
 
 def _observation(observation: Json) -> Json:
-    body = json.dumps(observation.get("value"), indent=2, ensure_ascii=False, default=str)
-    if len(body) <= VALUE_LIMIT:
+    if len(json.dumps(observation.get("value"), ensure_ascii=False, default=str)) <= VALUE_LIMIT:
         return observation
+    body = json.dumps(observation.get("value"), indent=2, ensure_ascii=False, default=str)
     rest = {key: value for key, value in observation.items() if key != "value"}
     return {**rest, "cut": body[:VALUE_LIMIT], "size": len(body)}
 

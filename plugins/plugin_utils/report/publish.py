@@ -4,13 +4,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.verdict import DRIFT, GOOD
+from ansible_collections.rampart.fleet.plugins.plugin_utils.json_text import readable
 from ansible_collections.rampart.fleet.plugins.plugin_utils.report import chain, html, junit, prometheus
 from ansible_collections.rampart.fleet.plugins.plugin_utils.report.diff import (
     Snapshot,
@@ -89,7 +89,7 @@ def contents(report: Json, formats: Sequence[str] = ()) -> dict[str, Content]:
     validate(report)
     return {
         "index.html": Content(html.render(report)),
-        "posture.json": Content(json.dumps(report, indent=1, ensure_ascii=False, default=str) + "\n"),
+        "posture.json": Content(readable(report, depth=4) + "\n"),
         "posture.xml": Content(junit.render(report)),
         "posture.prom": Content(prometheus.render(report), mode=0o644),
         **export.contents(report, formats),
