@@ -127,6 +127,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.rampart.fleet.plugins.module_utils.atomic import beside, remove
 from ansible_collections.rampart.fleet.plugins.module_utils.file_set.plan import Action, Obstacle, decide, diff_of
 from ansible_collections.rampart.fleet.plugins.module_utils.file_set.spec import FileSpec, SpecError, expand, parse
 from ansible_collections.rampart.fleet.plugins.module_utils.file_set.transaction import Transaction, look, write
@@ -182,6 +183,12 @@ def verify(module: AnsibleModule) -> None:
         run_or_refuse(module, shlex.split(command), "the new files were taken back")
 
 
+def sweep(files: Sequence[Any]) -> None:
+    """Remove what a run that was killed, or a loss of power, left beside the files."""
+    for entry in files:
+        remove(beside(entry["path"]))
+
+
 def plan(files: Sequence[Any]) -> list[Action]:
     """Return what has to be done on this host."""
     specs = parse(files, lambda name: pwd.getpwnam(name).pw_uid, lambda name: grp.getgrnam(name).gr_gid)
@@ -200,6 +207,8 @@ def main() -> None:
         supports_check_mode=True,
     )
     try:
+        if not module.check_mode:
+            sweep(module.params["files"])
         actions = plan(module.params["files"])
         if module.check_mode:
             rehearse(module, actions)

@@ -107,6 +107,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.rampart.fleet.plugins.module_utils.atomic import replace
 from ansible_collections.rampart.fleet.plugins.module_utils.boot.grub import Entry, environment_block
 from ansible_collections.rampart.fleet.plugins.module_utils.boot.replace import Refused, judge, waiting
 from ansible_collections.rampart.fleet.plugins.module_utils.file_set.plan import Action, Obstacle, decide, diff_of
@@ -171,14 +172,7 @@ class Menu:
 
     def replace(self) -> None:
         """Put the new menu in place, whole and safe against a loss of power."""
-        staged = self._path.parent / f".{self._path.name}.rampart-new"
-        descriptor = os.open(staged, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, self._mode)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(self.new)
-            file.flush()
-            os.fchmod(descriptor, self._mode)
-            os.fsync(descriptor)
-        staged.replace(self._path)
+        replace(self._path, self.new, self._mode)
 
     def diff(self) -> list[dict[str, str]]:
         """Return the menu before and after."""

@@ -99,13 +99,14 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.rampart.fleet.plugins.module_utils.atomic import replace
 from ansible_collections.rampart.fleet.plugins.module_utils.deadman.operator import operator
 from ansible_collections.rampart.fleet.plugins.module_utils.deadman.plan import DeadMan
 from ansible_collections.rampart.fleet.plugins.module_utils.deadman.switch import RollbackError, Switch
 from ansible_collections.rampart.fleet.plugins.module_utils.sshd.account import account_of
 from ansible_collections.rampart.fleet.plugins.module_utils.sshd.config import directives, rebased, rivals
 from ansible_collections.rampart.fleet.plugins.module_utils.sshd.effective import context_argument, differences, parse
-from ansible_collections.rampart.fleet.plugins.module_utils.sshd.files import paths, read, write
+from ansible_collections.rampart.fleet.plugins.module_utils.sshd.files import paths, read
 from ansible_collections.rampart.fleet.plugins.module_utils.sshd.lockout import reasons
 from ansible_collections.rampart.fleet.plugins.module_utils.sshd.settings import (
     QUERIES,
@@ -114,6 +115,8 @@ from ansible_collections.rampart.fleet.plugins.module_utils.sshd.settings import
     render,
     supported,
 )
+
+MODE = 0o600
 
 
 class SshdError(Exception):
@@ -231,7 +234,7 @@ def put(sshd: Sshd, switch: Switch | None, path: str, content: str) -> None:
         reload = "systemctl try-reload-or-restart ssh.service || systemctl try-reload-or-restart sshd.service"
         switch.arm({"previous": before or ""}, [restore, f"/usr/sbin/sshd -t && {{ {reload}; }}"])
     try:
-        write(target, content)
+        replace(target, content, MODE)
         rc, out, err = sshd.run(["/usr/sbin/sshd", "-t"])
         if rc != 0:
             raise SshdError(
@@ -244,7 +247,7 @@ def put(sshd: Sshd, switch: Switch | None, path: str, content: str) -> None:
         elif before is None:
             target.unlink()
         else:
-            write(target, before)
+            replace(target, before, MODE)
         raise
 
 
@@ -289,8 +292,8 @@ def run(module: AnsibleModule) -> dict[str, Any]:
             if found:
                 raise SshdError("this would lock out the account of this run, nothing was changed: " + "; ".join(found))
     before = read(path) if Path(path).exists() else ""
-    mode = Path(path).stat().st_mode & 0o777 if before else 0o600
-    changed = before != content or mode != 0o600
+    mode = Path(path).stat().st_mode & 0o777 if before else MODE
+    changed = before != content or mode != MODE
     behind = not changed and sshd.behind(Path(path).parent)
     switch = Switch(DeadMan("sshd", seconds), lambda argv: sshd.run(list(argv))) if seconds else None
     if changed and not module.check_mode:

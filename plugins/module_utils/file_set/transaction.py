@@ -11,11 +11,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Callable
 
+from ansible_collections.rampart.fleet.plugins.module_utils.atomic import beside, interruptible, remove
+from ansible_collections.rampart.fleet.plugins.module_utils.atomic import write as put
 from ansible_collections.rampart.fleet.plugins.module_utils.file_set.plan import Action, Found
 from ansible_collections.rampart.fleet.plugins.module_utils.file_set.spec import FileSpec
-
-# Names beside the place: a leading dot and neither *.conf nor *.rules, so that no tool takes such a file for its own.
-_NEW = ".%s.rampart-new"
 
 # (spec, path of the staged file): raises when the content is not valid.
 Validate = Callable[[FileSpec, str], None]
@@ -51,18 +50,22 @@ class Transaction:
         self._litter: list[str] = []
 
     def run(self, verify: Callable[[], None]) -> None:
-        """Stage and validate all, then move all in, then call `verify`; whatever raises undoes what was done."""
-        try:
-            for action in self._actions:
-                self._stage(action)
-            for action in self._actions:
-                self._commit(action)
-            verify()
-        except BaseException:
-            self._roll_back()
-            raise
-        finally:
-            self._clean()
+        """Stage and validate all, then move all in, then call `verify`; whatever raises undoes what was done.
+
+        SIGTERM and SIGHUP raise as well: a run that is ended, or whose connection breaks, leaves no half of a set.
+        """
+        with interruptible():
+            try:
+                for action in self._actions:
+                    self._stage(action)
+                for action in self._actions:
+                    self._commit(action)
+                verify()
+            except BaseException:
+                self._roll_back()
+                raise
+            finally:
+                self._clean()
 
     def _stage(self, action: Action) -> None:
         if action.verb == "mkdir":
@@ -71,9 +74,9 @@ class Transaction:
             os.chmod(action.spec.path, action.mode)  # noqa: PTH101  the umask must not have a say
         if action.verb in ("create", "replace"):
             self._make_parents(action.spec.path)
-            staged = _beside(action.spec.path, _NEW)
+            staged = beside(action.spec.path)
             self._litter.append(staged)
-            self._undo.append(lambda: _remove(staged))
+            self._undo.append(lambda: remove(staged))
             write(staged, action.spec, action.mode)
             self._validate(action.spec, staged)
 
@@ -94,16 +97,16 @@ class Transaction:
             self._attributes(action)
         elif action.verb == "create":
             # A hard link instead of a rename: it fails when somebody made the file since we looked.
-            os.link(_beside(path, _NEW), path)
+            os.link(beside(path), path)
             self._undo.append(lambda: os.unlink(path))  # noqa: PTH108  the path is a string throughout
             # Now, not at the end: tools that `verify` runs may read every file of the folder, as pam-auth-update does.
-            _remove(_beside(path, _NEW))
+            remove(beside(path))
         elif action.verb in ("replace", "remove"):
             self._undo.append(_restore(path))
             if action.verb == "remove":
                 os.unlink(path)  # noqa: PTH108
             else:
-                os.replace(_beside(path, _NEW), path)  # noqa: PTH105
+                os.replace(beside(path), path)  # noqa: PTH105
 
     def _attributes(self, action: Action) -> None:
         found, path = action.found, action.spec.path
@@ -128,7 +131,7 @@ class Transaction:
 
     def _clean(self) -> None:
         for path in self._litter:
-            _remove(path)
+            remove(path)
 
 
 def _restore(path: str) -> Undo:
@@ -138,40 +141,19 @@ def _restore(path: str) -> Undo:
         target = Path(path).readlink()
 
         def relink() -> None:
-            _remove(path)
+            remove(path)
             Path(path).symlink_to(target)
 
         return relink
     content = Path(path).read_bytes()
 
     def rewrite() -> None:
-        _write(_beside(path, _NEW), content, status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode))
-        os.replace(_beside(path, _NEW), path)  # noqa: PTH105
+        put(beside(path), content, stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid)
+        os.replace(beside(path), path)  # noqa: PTH105
 
     return rewrite
 
 
 def write(path: str, spec: FileSpec, mode: int) -> None:
-    """Write a spec's content to a new file with its owner and mode, down to the disk; a leftover is removed first."""
-    _write(path, spec.content.encode("utf-8"), spec.uid, spec.gid, mode)
-
-
-def _write(path: str, content: bytes, uid: int, gid: int, mode: int) -> None:
-    _remove(path)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-    with os.fdopen(descriptor, "wb") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fchown(stream.fileno(), uid, gid)
-        os.fchmod(stream.fileno(), mode)
-        os.fsync(stream.fileno())
-
-
-def _beside(path: str, pattern: str) -> str:
-    folder, name = os.path.split(path)
-    return os.path.join(folder, pattern % name)  # noqa: PTH118  strings in, strings out
-
-
-def _remove(path: str) -> None:
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(path)  # noqa: PTH108
+    """Write a spec's content to a new file with its owner and mode."""
+    put(path, spec.content.encode("utf-8"), mode, spec.uid, spec.gid)

@@ -4,21 +4,56 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import tempfile
+import time
+from contextlib import suppress
 from pathlib import Path
+
+_SUFFIX = ".rampart-new"
+_STALE_S = 600.0  # longer than any report takes to write: younger ones may be another run's
 
 
 def write_private(path: Path, text: str) -> None:
     """Write a file of mode 0600 in one step: whoever reads sees the old content or the new. OSError when it cannot."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    temporary = Path(name)
+    staged = stage(path, text)
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+        staged.replace(path)
+    except BaseException:
+        discard(staged)
+        raise
+
+
+def stage(path: Path, text: str, mode: int = 0o600) -> Path:
+    """Write what shall stand at ``path`` to a file beside it, down to the disk, and return that.
+
+    It is gone when anything raises, a Ctrl-C as well. What a killed run left beside ``path`` is removed first.
+    """
+    _sweep(path)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=_SUFFIX, dir=path.parent)
+    staged = Path(name)
+    try:
+        # A host can send half of a surrogate pair, which UTF-8 has no bytes for; JSON has an escape.
+        with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace", newline="\n") as stream:
             stream.write(text)
             stream.flush()
             os.fsync(stream.fileno())
-        temporary.replace(path)
+        staged.chmod(mode)
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        discard(staged)
         raise
+    return staged
+
+
+def discard(staged: Path) -> None:
+    """Remove a staged file, also from a disk that is in trouble."""
+    with suppress(OSError):
+        staged.unlink()
+
+
+def _sweep(path: Path) -> None:
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*{_SUFFIX}"):
+        with suppress(OSError):
+            if time.time() - left.stat().st_mtime > _STALE_S:
+                left.unlink()

@@ -4,12 +4,11 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+from ansible_collections.rampart.fleet.plugins.plugin_utils.posture.files import discard, stage
 
 
 class ReportUnwritable(Exception):
@@ -24,22 +23,6 @@ class Content:
     mode: int = 0o600
 
 
-def _stage(path: Path, content: Content) -> Path:
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
-    staged = Path(name)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace", newline="\n") as stream:
-            stream.write(content.text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        staged.chmod(content.mode)
-    except OSError:
-        with suppress(OSError):
-            staged.unlink()
-        raise
-    return staged
-
-
 def write_together(directory: Path, contents: Mapping[str, Content]) -> list[Path]:
     """Write ``contents`` (file name to content) into ``directory`` and return the paths.
 
@@ -52,15 +35,15 @@ def write_together(directory: Path, contents: Mapping[str, Content]) -> list[Pat
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         for name, content in contents.items():
             current = directory / name
-            staged[current] = _stage(current, content)
+            staged[current] = stage(current, content.text, content.mode)
         for current, temporary in staged.items():
             temporary.replace(current)
     except OSError as error:
-        for temporary in staged.values():
-            with suppress(OSError):
-                temporary.unlink()
         raise ReportUnwritable(
             f"cannot write {current}: {error.strerror or error}; the report of the run before is as it was. "
             "Free space or choose another posture_report_dir, then run the report again"
         ) from error
+    finally:
+        for temporary in staged.values():
+            discard(temporary)
     return list(staged)

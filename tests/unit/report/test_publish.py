@@ -6,12 +6,14 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.rampart.fleet.plugins.plugin_utils.report import files, schema
+from ansible_collections.rampart.fleet.plugins.plugin_utils.posture import files
+from ansible_collections.rampart.fleet.plugins.plugin_utils.report import schema
 from ansible_collections.rampart.fleet.plugins.plugin_utils.report.files import (
     Content,
     ReportUnwritable,
@@ -36,7 +38,7 @@ def test_a_run_leaves_four_files_and_a_row(report: Json, tmp_path: Path) -> None
     assert names(tmp_path / "out") == NAMES == sorted(path.name for path in published.written)
     stored = json.loads((tmp_path / "out" / "posture.json").read_text())
     assert stored == told
-    schema.validate(stored)
+    assert list(schema.validator().iter_errors(stored)) == []
     assert stored["changes"] == {"previous": None, "baseline": None}
     assert (tmp_path / "out" / "posture.json").stat().st_mode & 0o777 == 0o600
     assert [run["id"] for run in history.runs()] == ["run-2"]
@@ -89,6 +91,34 @@ def test_a_full_disk_leaves_the_earlier_files_and_no_rubbish(tmp_path: Path, mon
         write_together(tmp_path, {"a": Content("new a"), "b": Content("new b")})
     assert names(tmp_path) == ["a", "b"]
     assert [(tmp_path / name).read_text() for name in "ab"] == ["old a", "old b"]
+
+
+def test_an_interrupted_write_leaves_the_earlier_files_and_no_rubbish(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_together(tmp_path, {"a": Content("old a"), "b": Content("old b")})
+    real, calls = files.os.fsync, []
+
+    def interrupted(handle: int) -> None:
+        calls.append(handle)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        real(handle)
+
+    monkeypatch.setattr(files.os, "fsync", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write_together(tmp_path, {"a": Content("new a"), "b": Content("new b")})
+    assert names(tmp_path) == ["a", "b"]
+    assert [(tmp_path / name).read_text() for name in "ab"] == ["old a", "old b"]
+
+
+def test_the_next_run_removes_what_a_killed_one_left_and_spares_another_run(tmp_path: Path) -> None:
+    stale, fresh = tmp_path / ".a.k1ll3d.rampart-new", tmp_path / ".a.0th3r.rampart-new"
+    for path in (stale, fresh):
+        path.write_text("half")
+    os.utime(stale, (0, 0))
+    write_together(tmp_path, {"a": Content("a")})
+    assert names(tmp_path) == [fresh.name, "a"]
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
