@@ -30,6 +30,7 @@ from ansible_collections.rampart.fleet.plugins.plugin_utils.report.files import 
 from ansible_collections.rampart.fleet.plugins.plugin_utils.report.formats.export import FORMATS
 from ansible_collections.rampart.fleet.plugins.plugin_utils.report.history import History
 from ansible_collections.rampart.fleet.plugins.plugin_utils.report.judge import judge
+from ansible_collections.rampart.fleet.plugins.plugin_utils.report.memory import without_cycle_search
 from ansible_collections.rampart.fleet.plugins.plugin_utils.report.publish import Published, publish
 from ansible_collections.rampart.fleet.plugins.plugin_utils.report.schema import ReportInvalid
 from ansible_collections.rampart.fleet.plugins.plugin_utils.report.signing import sign
@@ -73,13 +74,19 @@ class ActionModule(ActionBase):
         result: Json = super().run(tmp, variables)
         arguments = self._arguments(variables)
         directory = Path(os.path.abspath(os.path.expanduser(arguments["report_dir"])))  # noqa: PTH100, PTH111  keeps links
+        with without_cycle_search():
+            published = self._publish(arguments, directory, variables)
+            self._show(published.report, directory)
+        return {**result, **self._outcome(published, directory, arguments)}
+
+    def _publish(self, arguments: Json, directory: Path, variables: Json) -> Published:
         report = self._assemble(arguments, directory, variables)
         history = History(
             Path(arguments["history"]).expanduser() if arguments["history"] else directory / "history.sqlite"
         )
         key = arguments["signing_key"]
         try:
-            published = publish(
+            return publish(
                 report,
                 directory,
                 history,
@@ -89,8 +96,6 @@ class ActionModule(ActionBase):
             )
         except (ReportInvalid, ReportUnwritable) as error:
             raise AnsibleActionFail(str(error)) from error
-        self._show(published.report, directory)
-        return {**result, **self._outcome(published, directory, arguments)}
 
     def _arguments(self, variables: Json) -> Json:
         specification = {

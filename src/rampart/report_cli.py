@@ -24,6 +24,7 @@ from ansible_collections.rampart.fleet.plugins.plugin_utils.report.files import 
 )
 from ansible_collections.rampart.fleet.plugins.plugin_utils.report.formats import export, mlbom
 from ansible_collections.rampart.fleet.plugins.plugin_utils.report.history import History, HistoryError
+from ansible_collections.rampart.fleet.plugins.plugin_utils.report.memory import without_cycle_search
 from ansible_collections.rampart.fleet.plugins.plugin_utils.report.publish import changes_since
 from ansible_collections.rampart.fleet.plugins.plugin_utils.report.schema import ReportInvalid, validate
 from ansible_collections.rampart.fleet.plugins.plugin_utils.report.signing import SigningError, check
@@ -47,8 +48,9 @@ def load(directory: Path) -> Json:
     """Return the report in ``directory``; raise UsageError when there is none that can be read."""
     path = directory / "posture.json"
     try:
-        report = json.loads(path.read_text(encoding="utf-8"))
-        validate(report)
+        with without_cycle_search():
+            report = json.loads(path.read_text(encoding="utf-8"))
+            validate(report)
     except FileNotFoundError as error:
         raise UsageError(f"no report at {path}; run `rampart verify`, or name the folder with --dir") from error
     except (OSError, ValueError, ReportInvalid) as error:

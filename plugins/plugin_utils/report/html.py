@@ -21,33 +21,66 @@ VALUE_LIMIT = 6000  # characters of one observation, and of what the page shows 
 _ESCAPES = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
 
 
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str).encode
+
+
 def embed(data: Any) -> str:
     """Return ``data`` as JSON that cannot end the script element that holds it, whatever the strings are."""
-    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), default=str)
+    text = _encode(data)
     for character, escape in _ESCAPES.items():
         text = text.replace(character, escape)
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def _observation(observation: Json) -> Json:
-    if len(json.dumps(observation.get("value"), ensure_ascii=False, default=str)) <= VALUE_LIMIT:
+class _Pool:
+    """Values, each of them once: hosts of a fleet are alike, and what a page holds a hundred times opens slowly."""
+
+    def __init__(self) -> None:
+        self.values: list[Json] = []
+        self._places: dict[str, int] = {}
+
+    def place(self, value: Json) -> int:
+        """Return where the value stands in `values`."""
+        text = _encode(value)
+        if text not in self._places:
+            self._places[text] = len(self.values)
+            self.values.append(value)
+        return self._places[text]
+
+
+def _short(observation: Json) -> Json:
+    body = _encode(observation.get("value"))
+    if len(body) <= VALUE_LIMIT:
         return observation
-    body = json.dumps(observation.get("value"), indent=2, ensure_ascii=False, default=str)
-    rest = {key: value for key, value in observation.items() if key != "value"}
-    return {**rest, "cut": body[:VALUE_LIMIT], "size": len(body)}
+    return {**observation, "value": None, "cut": body[:VALUE_LIMIT], "size": len(body)}
 
 
 def page_data(report: Json) -> Json:
-    """Return the report as the page needs it: every result, long observations cut."""
+    """Return the report as the page needs it: every result and every observation once, long observations cut.
+
+    Hosts name theirs by their places in `results` and `observations`; `ms` are the times of the observations.
+    """
+    results, observations = _Pool(), _Pool()
     hosts = [
-        {**host, "observations": {key: _observation(seen) for key, seen in host["observations"].items()}}
+        {
+            **host,
+            "results": [results.place(result) for result in host["results"]],
+            "observations": [
+                observations.place({**seen, "key": key, "ms": None}) for key, seen in host["observations"].items()
+            ],
+            "ms": [seen.get("ms") for seen in host["observations"].values()],
+        }
         for host in report["hosts"]
     ]
     controls = {
         name: {key: told for key, told in control.items() if key != "definition"}
         for name, control in report["controls"].items()
     }
-    return {"report": {**report, "hosts": hosts, "controls": controls}}
+    return {
+        "report": {**report, "hosts": hosts, "controls": controls},
+        "results": results.values,
+        "observations": [_short(seen) for seen in observations.values],
+    }
 
 
 def _digest(text: str) -> str:

@@ -20,7 +20,9 @@ def severity_rank(severity: str) -> int:
 def say(value: Any, limit: int = 160) -> str:
     """Return JSON data as one line of at most ``limit`` characters; text stays text."""
     line = value if isinstance(value, str) else json.dumps(value, sort_keys=True, ensure_ascii=False, default=str)
-    line = " ".join("".join(c if c.isprintable() else " " for c in line).split())
+    if not line.isprintable():
+        line = "".join(c if c.isprintable() else " " for c in line)
+    line = " ".join(line.split())
     return line if len(line) <= limit else line[: limit - 3].rstrip() + "..."
 
 

@@ -98,7 +98,7 @@ def test_no_string_becomes_markup_on_the_page(report: Json, text: str) -> None:
 def test_the_page_carries_the_strings_unchanged(report: Json, text: str) -> None:
     data = json.loads(parse(html.render(poison(report, text))).scripts[0])
     assert data["report"]["hosts"][0]["name"] == text
-    assert data["report"]["hosts"][0]["results"][0]["observed"] == {text: text}
+    assert data["results"][data["report"]["hosts"][0]["results"][0]]["observed"] == {text: text}
 
 
 def test_the_page_loads_nothing_and_lets_only_its_own_script_run(report: Json) -> None:
@@ -116,10 +116,21 @@ def test_the_page_loads_nothing_and_lets_only_its_own_script_run(report: Json) -
 def test_the_page_cuts_long_observations_and_the_report_does_not(report: Json) -> None:
     key = next(iter(report["hosts"][0]["observations"]))
     report["hosts"][0]["observations"][key]["value"] = ["x" * 90] * 1000
-    seen = html.page_data(report)["report"]["hosts"][0]["observations"][key]
+    seen = next(one for one in html.page_data(report)["observations"] if one["key"] == key and "cut" in one)
     assert len(seen["cut"]) == html.VALUE_LIMIT
     assert seen["size"] > 90_000
     assert len(report["hosts"][0]["observations"][key]["value"]) == 1000
+
+
+def test_the_page_holds_what_hosts_share_once_and_all_of_it(report: Json) -> None:
+    data = html.page_data(report)
+    assert len(data["results"]) < sum(len(host["results"]) for host in report["hosts"]) / 2
+    for host, shown in zip(report["hosts"], data["report"]["hosts"], strict=True):
+        assert [data["results"][place] for place in shown["results"]] == host["results"]
+        seen = [data["observations"][place] for place in shown["observations"]]
+        assert {one["key"]: {**one, "ms": ms} for one, ms in zip(seen, shown["ms"], strict=True)} == {
+            key: {**one, "key": key} for key, one in host["observations"].items()
+        }
 
 
 def test_junit_counts_agree_with_the_report(report: Json) -> None:

@@ -4,21 +4,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from ansible_collections.rampart.fleet.plugins.plugin_utils.json_text import readable
 from ansible_collections.rampart.fleet.plugins.plugin_utils.report.files import Content
 from ansible_collections.rampart.fleet.plugins.plugin_utils.report.formats import ocsf, oscal, sarif
 
 Json = dict[str, Any]
 
+_LEVELS = 5  # an observation of an OSCAL document is a line
+
 
 def _oscal(report: Json) -> dict[str, Content]:
-    return {
-        name: Content(json.dumps(document, ensure_ascii=False, indent=1) + "\n")
-        for name, document in oscal.documents(report).items()
-    }
+    return {name: Content(readable(document, depth=_LEVELS) + "\n") for name, document in oscal.documents(report).items()}
 
 
 FORMATS: dict[str, Callable[[Json], dict[str, Content]]] = {

@@ -168,8 +168,8 @@ def _reviewed(report: Json) -> Json:
 
 def _results(report: Json) -> Json:
     run = report["run"]
-    observations = [seen for host in report["hosts"] for seen in _observations(report, host)]
-    risks = [_risk(report, name, hosts) for name, hosts in _open(report).items()]
+    observations = [seen for host in report["hosts"] for seen in _observations(report, host, host["results"])]
+    risks = [_risk(report, name, failing) for name, failing in _open(report).items()]
     items = [_item(run, host) for host in report["hosts"]]
     result = {
         "uuid": _uuid("result", run["id"]),
@@ -209,10 +209,10 @@ def _item(run: Json, host: Json) -> Json:
     }  # fmt: skip
 
 
-def _observations(report: Json, host: Json) -> Iterable[Json]:
+def _observations(report: Json, host: Json, results: Iterable[Json]) -> Iterable[Json]:
     run = report["run"]
     subject = {"subject-uuid": _uuid("host", run["title"], host["name"]), "type": "inventory-item"}
-    for result in host["results"]:
+    for result in results:
         found = say(result.get("observed") or "nothing was observed", _LIMIT)
         reason = say(result.get("reason") or f"{result['state']}: {found}", _LIMIT)
         yield {
@@ -242,13 +242,9 @@ def _observation_id(run: Json, host: str, control: str) -> str:
 
 def _findings(report: Json) -> Iterable[Json]:
     """Yield a finding a control that was decided anywhere: satisfied when no host fails it, waived or not."""
+    states = _states(report)
     for name, control in report["controls"].items():
-        judged = [
-            (host["name"], result["state"])
-            for host in report["hosts"]
-            for result in host["results"]
-            if result["id"] == name and result["state"] in _DECIDED
-        ]
+        judged = [(host, state) for host, state in states.get(name, ()) if state in _DECIDED]
         if not judged:
             continue
         failing = [host for host, state in judged if state != "pass"]
@@ -270,14 +266,22 @@ def _findings(report: Json) -> Iterable[Json]:
         yield finding
 
 
-def _open(report: Json) -> dict[str, list[str]]:
-    """Return the hosts on which each control fails, waived or not."""
-    found: dict[str, list[str]] = {}
+def _states(report: Json) -> dict[str, list[tuple[str, str]]]:
+    """Return the hosts of each control, and the state that it has there."""
+    found: dict[str, list[tuple[str, str]]] = {}
     for host in report["hosts"]:
         for result in host["results"]:
-            if result["state"] in ("fail", "waived"):
-                found.setdefault(result["id"], []).append(host["name"])
+            found.setdefault(result["id"], []).append((host["name"], result["state"]))
     return found
+
+
+def _open(report: Json) -> dict[str, list[tuple[str, str]]]:
+    """Return the hosts on which each control fails, waived or not."""
+    failing = {
+        name: [(host, state) for host, state in found if state in ("fail", "waived")]
+        for name, found in _states(report).items()
+    }
+    return {name: found for name, found in failing.items() if found}
 
 
 def _risk_id(report: Json, name: str) -> str:
@@ -288,18 +292,13 @@ def _waivers(report: Json, name: str) -> list[Json]:
     return [waiver for waiver in report["waivers"] if waiver["control"] == name and waiver.get("matched")]
 
 
-def _risk(report: Json, name: str, hosts: Sequence[str]) -> Json:
+def _risk(report: Json, name: str, failing: Sequence[tuple[str, str]]) -> Json:
     control, waivers = report["controls"].get(name, {}), _waivers(report, name)
-    waived = all(
-        result["state"] != "fail"
-        for host in report["hosts"]
-        for result in host["results"]
-        if result["id"] == name
-    )  # fmt: skip
+    waived = all(state == "waived" for _host, state in failing)
     risk: Json = {
         "uuid": _risk_id(report, name),
         "title": f"{name} {control.get('title', '')}".strip(),
-        "description": f"The control fails on {', '.join(hosts)}.",
+        "description": f"The control fails on {_names(failing)}.",
         "statement": control.get("rationale") or control.get("title") or name,
         "props": _props(severity=control.get("severity")),
         "status": "deviation-approved" if waived else "open",
@@ -331,27 +330,34 @@ def _exception(waiver: Json) -> Json:
     }  # fmt: skip
 
 
+def _names(failing: Sequence[tuple[str, str]]) -> str:
+    return ", ".join(host for host, _state in failing)
+
+
 def _poam(report: Json) -> Json:
-    run, failing = report["run"], _open(report)
-    wanted = {_observation_id(run, host, name) for name, hosts in failing.items() for host in hosts}
-    observations = [seen for host in report["hosts"] for seen in _observations(report, host) if seen["uuid"] in wanted]
+    run, open_ones = report["run"], _open(report)
+    observations = [
+        seen
+        for host in report["hosts"]
+        for seen in _observations(report, host, [one for one in host["results"] if one["state"] in ("fail", "waived")])
+    ]
     return {
         "uuid": _uuid("poam", run["id"]),
         "metadata": _metadata(report, "what is open, and what is waived until when"),
         "system-id": {"identifier-type": "http://ietf.org/rfc/rfc4122", "id": _uuid("system", run["title"])},
         "local-definitions": {"inventory-items": [_item(run, host) for host in report["hosts"]]},
         "observations": observations,
-        "risks": [_risk(report, name, hosts) for name, hosts in failing.items()],
+        "risks": [_risk(report, name, failing) for name, failing in open_ones.items()],
         "poam-items": [
             {
                 "uuid": _uuid("poam-item", run["title"], name),
                 "title": f"{name} {report['controls'].get(name, {}).get('title', '')}".strip(),
-                "description": f"Fails on {', '.join(hosts)}.",
+                "description": f"Fails on {_names(failing)}.",
                 "related-risks": [{"risk-uuid": _risk_id(report, name)}],
                 "related-observations": [
-                    {"observation-uuid": _observation_id(run, host, name)} for host in hosts
+                    {"observation-uuid": _observation_id(run, host, name)} for host, _state in failing
                 ],
             }
-            for name, hosts in failing.items()
+            for name, failing in open_ones.items()
         ],
-    }  # fmt: skip
+    }

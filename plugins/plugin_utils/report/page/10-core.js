@@ -47,12 +47,19 @@ const when = (text) => {
 const badge = (severity) => el("span", { class: `sev ${severity}` }, severity);
 const stateTag = (state) => el("span", { class: `state ${state}` }, el("i", { "aria-hidden": "true" }, STATES[state].sign), STATES[state].label);
 
+/** What a search looks at. Hosts share their results, so that this is made once for a result and not for each host. */
+function searchText(result) {
+  const control = controlOf(result);
+  return [result.id, control.title, control.area, control.role, control.remedy, result.state, result.reason, say(result.observed), say(result.expected)].join("\n").toLowerCase();
+}
+const controlOf = (result) => CONTROLS[result.id] || { title: "", area: "", role: "", remedy: "" };
+const TEXT = new Map(DATA.results.map((result) => [result, searchText(result)]));
 const ROWS = [];
 for (const host of REPORT.hosts) {
-  for (const result of host.results) {
-    const control = CONTROLS[result.id] || { title: "", area: "", role: "", remedy: "" };
-    const text = [result.id, control.title, control.area, control.role, control.remedy, host.name, result.state, result.reason, say(result.observed), say(result.expected)];
-    ROWS.push({ host, result, control, text: text.join("\n").toLowerCase() });
+  const hostText = host.name.toLowerCase();
+  for (const place of host.results) {
+    const result = DATA.results[place];
+    ROWS.push({ host, result, control: controlOf(result), hostText });
   }
 }
 const bySeverity = (a, b) => rank(a.result.severity) - rank(b.result.severity) || a.result.id.localeCompare(b.result.id) || a.host.name.localeCompare(b.host.name);

@@ -1,11 +1,15 @@
 const filter = { text: "", host: "", severity: "", area: "", states: [] };
 
-function matches(row) {
+function matches(row, words) {
   return (!filter.host || row.host.name === filter.host)
     && (!filter.severity || row.result.severity === filter.severity)
     && (!filter.area || row.control.area === filter.area)
     && (!filter.states.length || filter.states.includes(row.result.state))
-    && (!filter.text || filter.text.split(/\s+/).every((word) => row.text.includes(word)));
+    && words.every((word) => row.hostText.includes(word) || TEXT.get(row.result).includes(word));
+}
+function matching() {
+  const words = filter.text.split(/\s+/).filter(Boolean);
+  return ROWS.filter((row) => matches(row, words));
 }
 const isFiltered = () => Boolean(filter.text || filter.host || filter.severity || filter.area || filter.states.length);
 

@@ -2,11 +2,12 @@ let current = null;
 let visible = [];
 
 function observation(key, host) {
-  const seen = (host.observations || {})[key];
+  const at = host.observations.findIndex((place) => DATA.observations[place].key === key);
+  const seen = DATA.observations[host.observations[at]], ms = host.ms[at];
   if (!seen) return el("div", { class: "obs" }, el("h4", {}, el("code", {}, key)), el("p", { class: "muted" }, "No observation was recorded."));
   const value = seen.cut ? `${seen.cut}\n… cut: posture.json has all ${seen.size.toLocaleString("en")} characters` : JSON.stringify(seen.value, null, 2);
   return el("div", { class: "obs" },
-    el("h4", {}, el("code", {}, key), el("span", { class: `obs-status ${seen.status}` }, seen.status), seen.ms !== undefined && seen.ms !== null && el("span", { class: "muted" }, `${seen.ms} ms`)),
+    el("h4", {}, el("code", {}, key), el("span", { class: `obs-status ${seen.status}` }, seen.status), typeof ms === "number" && el("span", { class: "muted" }, `${ms} ms`)),
     seen.source && el("p", { class: "source" }, "measured by ", el("code", {}, seen.source)),
     seen.reason && el("p", {}, seen.reason),
     value !== undefined && (seen.status === "ok" || seen.value) && el("pre", { tabindex: "0" }, value));

@@ -17,7 +17,7 @@ let tab = TABS[HASH.get("tab")] ? HASH.get("tab") : TABS.failures.badge ? "failu
 function show(next) {
   if (next && TABS[next]) tab = next;
   const chosen = TABS[tab];
-  visible = chosen.counts ? ROWS.filter((row) => matches(row) && chosen.counts(row)) : ROWS.filter(matches);
+  visible = chosen.counts ? matching().filter(chosen.counts) : matching();
   if (tab === "failures") visible.sort((a, b) => Number(a.result.state !== "fail") - Number(b.result.state !== "fail") || bySeverity(a, b));
   const panel = $("view");
   panel.replaceChildren();
