@@ -49,7 +49,7 @@ class _Pool:
 
 
 def _short(observation: Json) -> Json:
-    body = _encode(observation.get("value"))
+    body = json.dumps(observation.get("value"), indent=2, ensure_ascii=False, default=str)
     if len(body) <= VALUE_LIMIT:
         return observation
     return {**observation, "value": None, "cut": body[:VALUE_LIMIT], "size": len(body)}

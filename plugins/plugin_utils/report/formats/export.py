@@ -17,7 +17,9 @@ _LEVELS = 5  # an observation of an OSCAL document is a line
 
 
 def _oscal(report: Json) -> dict[str, Content]:
-    return {name: Content(readable(document, depth=_LEVELS) + "\n") for name, document in oscal.documents(report).items()}
+    return {
+        name: Content(readable(document, depth=_LEVELS) + "\n") for name, document in oscal.documents(report).items()
+    }
 
 
 FORMATS: dict[str, Callable[[Json], dict[str, Content]]] = {

@@ -62,7 +62,8 @@ for (const host of REPORT.hosts) {
     ROWS.push({ host, result, control: controlOf(result), hostText });
   }
 }
-const bySeverity = (a, b) => rank(a.result.severity) - rank(b.result.severity) || a.result.id.localeCompare(b.result.id) || a.host.name.localeCompare(b.host.name);
+const byName = new Intl.Collator("en", { numeric: true }).compare;
+const bySeverity = (a, b) => rank(a.result.severity) - rank(b.result.severity) || byName(a.result.id, b.result.id) || byName(a.host.name, b.host.name);
 
 function group(items, key) {
   const groups = new Map();

@@ -81,10 +81,10 @@ function hostCard(host) {
 
 function fleet() {
   const order = (host) => (host.state !== "measured" ? -1 : host.score === null ? 101 : host.score);
-  const hosts = [...REPORT.hosts].sort((a, b) => order(a) - order(b) || a.name.localeCompare(b.name));
+  const hosts = [...REPORT.hosts].sort((a, b) => order(a) - order(b) || byName(a.name, b.name));
   const modes = group(hosts, (host) => host.mode || "no mode");
   $("fleet-n").textContent = [...modes].map(([mode, list]) => `${list.length} ${mode}`).join(" · ") + (hosts.length > 4 ? " · weakest first" : "");
-  const shown = hosts.length > 15 ? 12 : hosts.length;
+  const shown = hosts.length > 15 ? 10 : hosts.length;
   append($("hosts"), hosts.slice(0, shown).map(hostCard));
   if (shown < hosts.length) {
     const more = el("button", { type: "button", class: "ghost wide", onclick: () => { more.remove(); lazily($("hosts"), hosts.slice(shown), hostCard, 60); } }, `Show all ${hosts.length} hosts`);

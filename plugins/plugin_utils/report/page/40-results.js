@@ -47,8 +47,8 @@ function viewMatrix(panel, rows) {
   if (!rows.length) { panel.append(nothing("Nothing matches this filter.")); return; }
   const names = REPORT.hosts.filter((host) => host.state === "measured" && (!filter.host || host.name === filter.host)).map((host) => host.name);
   const lines = [];
-  for (const [area, inArea] of [...group(rows, (row) => row.control.area)].sort((a, b) => a[0].localeCompare(b[0]))) {
-    const ids = [...group(inArea, (row) => row.result.id)].sort((a, b) => a[0].localeCompare(b[0]));
+  for (const [area, inArea] of [...group(rows, (row) => row.control.area)].sort((a, b) => byName(a[0], b[0]))) {
+    const ids = [...group(inArea, (row) => row.result.id)].sort((a, b) => byName(a[0], b[0]));
     lines.push({ area, size: ids.length }, ...ids.map(([id, list]) => ({ id, list })));
   }
   const body = el("tbody", {});
@@ -57,7 +57,7 @@ function viewMatrix(panel, rows) {
     el("thead", {}, el("tr", {}, el("th", { scope: "col", class: "corner" }, "Control"), names.map((name) => el("th", { scope: "col", title: name }, el("span", {}, name))))), body);
   panel.append(el("div", { class: "card scroll", tabindex: "0", role: "region", "aria-label": "Matrix of controls and hosts" }, table));
   table.addEventListener("keydown", moveInMatrix);
-  lazily(body, lines, (line) => matrixLine(line, names), 40);
+  lazily(body, lines, (line) => matrixLine(line, names), Math.ceil(2000 / Math.max(names.length, 50)));
   const first = body.querySelector("button");
   if (first) first.tabIndex = 0;
 }

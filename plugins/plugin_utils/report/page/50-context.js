@@ -18,7 +18,7 @@ function viewGaps(panel, rows) {
 }
 
 function gapCard(reason, rows) {
-  const controls = [...group(rows, (row) => row.result.id)].sort((a, b) => a[0].localeCompare(b[0]));
+  const controls = [...group(rows, (row) => row.result.id)].sort((a, b) => byName(a[0], b[0]));
   const card = el("details", { class: "card gap" }, el("summary", {}, el("b", {}, reason), el("span", { class: "muted" }, `${count(controls.length, "control")}, ${count(new Set(rows.map((row) => row.host.name)).size, "host")}`)));
   card.addEventListener("toggle", () => {
     if (card.querySelector("ul")) return;

@@ -10,7 +10,7 @@ function observation(key, host) {
     el("h4", {}, el("code", {}, key), el("span", { class: `obs-status ${seen.status}` }, seen.status), typeof ms === "number" && el("span", { class: "muted" }, `${ms} ms`)),
     seen.source && el("p", { class: "source" }, "measured by ", el("code", {}, seen.source)),
     seen.reason && el("p", {}, seen.reason),
-    value !== undefined && (seen.status === "ok" || seen.value) && el("pre", { tabindex: "0" }, value));
+    value !== undefined && (seen.status === "ok" || seen.value || seen.cut) && el("pre", { tabindex: "0" }, value));
 }
 
 function waiverOf(result) {

@@ -1,12 +1,13 @@
 const open = (row) => row.result.state === "fail" || UNDECIDED.includes(row.result.state);
 const gap = (row) => !["pass", "fail", "waived"].includes(row.result.state);
+const unanswered = (row) => gap(row) && row.result.state !== "not_applicable";
 const lostHosts = REPORT.hosts.filter((host) => host.state !== "measured").length;
 const changed = (changes) => (changes ? ["new_failures", "fixed", "changed_states", "changed_values", "catalogue_changes"].reduce((sum, key) => sum + changes[key].length, 0) : 0);
 const TABS = {
   failures: { name: "Failures", draw: viewFailures, badge: ROWS.filter(open).length + lostHosts, counts: open },
   matrix: { name: "Controls × hosts", draw: viewMatrix, counts: () => true },
   all: { name: "All results", draw: viewAll, counts: () => true },
-  gaps: { name: "Not measured", draw: viewGaps, badge: ROWS.filter(gap).length + lostHosts, counts: gap },
+  gaps: { name: "Not measured", draw: viewGaps, badge: ROWS.filter(unanswered).length + lostHosts, counts: gap },
   waivers: { name: "Waivers", draw: viewWaivers, badge: REPORT.waivers.length },
   changes: { name: "Changes", draw: viewChanges, badge: changed(REPORT.changes && REPORT.changes.previous) },
   run: { name: "Run", draw: viewRun },
