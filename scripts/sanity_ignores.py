@@ -14,16 +14,25 @@ from __future__ import annotations
 
 import ast
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 PREFIX = "ansible_collections.rampart.fleet."
 CONTROLLER_ONLY = {"jsonschema", "prometheus_client"}
 
 
+def outside_functions(node: ast.AST) -> Iterator[ast.AST]:
+    """What runs when a file is imported: all of it but the bodies of functions."""
+    for child in ast.iter_child_nodes(node):
+        if not isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            yield child
+            yield from outside_functions(child)
+
+
 def imports(path: Path) -> set[str]:
-    """Dotted names that a file imports, names taken from a module included."""
+    """Dotted names that importing a file imports, names taken from a module included."""
     found: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in outside_functions(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:

@@ -5,13 +5,15 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.measure import Request
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.model import SEVERITIES, Observation, Result, Waiver
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.parameters import setting_problems
@@ -22,6 +24,7 @@ from ansible_collections.rampart.fleet.plugins.plugin_utils.role_specs import co
 
 _MODES = ("inference", "training", "idle", "quarantine")
 _SHOWN_FAILURES = 20
+_CLOCK_LIMIT_S = 300.0
 _NO_PYTHON = re.compile(
     r"interpreter .*not found|python[0-9.]*['\"]?:? (command )?not found|No such file.*python", re.I | re.S
 )
@@ -105,6 +108,7 @@ class ActionModule(ActionBase):
         arguments: dict[str, Any],
         task_vars: dict[str, Any],
     ) -> assessment.Assessment:
+        asked = time.time()
         answer = self._execute_module(
             module_name="rampart.fleet.posture",
             module_args={
@@ -115,6 +119,8 @@ class ActionModule(ActionBase):
         )
         if answer.get("failed") or "observations" not in answer:
             return assessment.failed(_why(answer, task_vars))
+        if wrong := _clock_problem(float(answer["clock"]), asked, time.time()):
+            Display().warning(f"{subject.name}: {wrong}")
         answers = {**arguments["vantage"], **answer["observations"]}
         observations = {key: Observation.from_json(found) for key, found in answers.items()}
         return assessment.judge(subject, entries, observations, exceptions, arguments["parameters"])
@@ -124,6 +130,19 @@ class ActionModule(ActionBase):
         problems = list(setting_problems(settings, known))
         if problems:
             raise AnsibleActionFail("\n  ".join(["the parameters of controls cannot be used:", *problems]))
+
+
+def _clock_problem(clock: float, asked: float, answered: float) -> str:
+    """Return what is wrong with a host's clock, read between two moments of the controller; empty when nothing is."""
+    ahead = clock - answered if clock > answered else min(0.0, clock - asked)
+    if abs(ahead) <= _CLOCK_LIMIT_S:
+        return ""
+    off, side = timedelta(seconds=round(abs(ahead))), "ahead of" if ahead > 0 else "behind"
+    return (
+        f"its clock is {off} {side} the controller's, wanted 5 minutes at most: what it says of the ages "
+        "of passwords, certificates and updates is of that day. Set the time of whichever is wrong; "
+        "see control RMP-TIME-001 (role services)"
+    )
 
 
 def _sent(request: Request) -> dict[str, Any]:

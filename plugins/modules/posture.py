@@ -163,6 +163,8 @@ evidence:
   sample: /srv/fleet/report/hosts/gpu1.json
 """
 
+import time
+
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.local_host import LocalHost
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.measure import Request, measure
@@ -203,7 +205,8 @@ def main() -> None:
     requests = [Request(one["key"], one["kind"], one["params"], one["timeout_s"]) for one in module.params["probes"]]
     host = LocalHost(pace=pace())
     observations = measure(host, requests, kinds(), host.stretched(module.params["timeout_s"]))
-    module.exit_json(changed=False, observations={key: found.to_json() for key, found in observations.items()})
+    told = {key: found.to_json() for key, found in observations.items()}
+    module.exit_json(changed=False, observations=told, clock=time.time())
 
 
 if __name__ == "__main__":

@@ -144,3 +144,42 @@ def test_an_interrupted_run_goes_on_from_where_it_was(fleet: Fleet) -> None:
     assert "Traceback" not in output
     again = fleet.playbook("site", "-l", "gpu2", report="again")
     assert again.returncode == 0, again.stdout[-4000:]
+
+
+def test_a_host_that_reboots_in_the_middle_is_reported_and_the_next_run_measures_it(fleet: Fleet) -> None:
+    # The first probe that asks systemctl restarts the host instead of getting an answer.
+    script = (
+        "#!/bin/sh\nmv -f /usr/bin/systemctl.away /usr/bin/systemctl\nsync\n"
+        "/usr/bin/systemctl --force --force reboot\nsleep 60\n"
+    )
+    started = fleet.shell("gpu1", "cat /proc/sys/kernel/random/boot_id; stat -c %Y /proc/1")
+    fleet.shell(
+        "gpu1",
+        "mv /usr/bin/systemctl /usr/bin/systemctl.away\n"
+        f"cat >/usr/bin/systemctl <<'END'\n{script}END\nchmod 755 /usr/bin/systemctl",
+    )
+    done = fleet.playbook("verify", report="rebooted")
+    report = fleet.report("rebooted")
+    hosts = {host["name"]: host for host in report["hosts"]}
+    assert {name: host["state"] for name, host in hosts.items() if name != "gpu1"} == dict.fromkeys(
+        ("gateway1", "gpu2", "store1"), "measured"
+    )
+    assert hosts["gpu1"]["state"] in ("unreachable", "failed")
+    assert hosts["gpu1"]["results"] == []
+    assert "run it again" in hosts["gpu1"]["reason"] or "measurement failed" in hosts["gpu1"]["reason"]
+    assert (report["verdict"]["state"], report["verdict"]["exit_code"]) == ("undecided", 2)
+    assert done.returncode != 0
+    assert "Traceback" not in done.stdout + done.stderr
+    wait_for(fleet, "gpu1")
+    assert fleet.shell("gpu1", "cat /proc/sys/kernel/random/boot_id; stat -c %Y /proc/1") != started
+    again = fleet.playbook("verify", report="rebooted")
+    hosts = {host["name"]: host["state"] for host in fleet.report("rebooted")["hosts"]}
+    assert set(hosts.values()) == {"measured"}, again.stdout[-4000:]
+
+
+def wait_for(fleet: Fleet, host: str, seconds: float = 120) -> None:
+    """Wait until a host answers again."""
+    end = time.monotonic() + seconds
+    while "up" not in fleet.shell(host, "echo up", check=False):
+        assert time.monotonic() < end, f"{host} did not come back within {seconds} s"
+        time.sleep(1)

@@ -12,13 +12,18 @@ from typing import Any
 Check = Callable[[Any], bool]
 Json = Mapping[str, Any]
 
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
 _TYPES: Mapping[str, Check] = {
     "object": lambda value: isinstance(value, dict),
     "array": lambda value: isinstance(value, list),
     "string": lambda value: isinstance(value, str),
     "boolean": lambda value: isinstance(value, bool),
     "null": lambda value: value is None,
-    "number": lambda value: _is_number(value),
+    "number": _is_number,
     "integer": lambda value: _is_number(value) and float(value).is_integer(),
 }
 _SAYS_NOTHING = ("$schema", "$defs", "title", "description")
@@ -103,10 +108,6 @@ class _Compiler:
         return lambda value: (
             not isinstance(value, dict) or all(check(one) for name, one in value.items() if name not in named)
         )
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _same(value: Any, wanted: Any) -> bool:

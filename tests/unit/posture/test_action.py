@@ -25,15 +25,24 @@ CONTROL = {
     "expect": {"all": [{"obs": "kind", "op": "eq", "value": "Linux"}]},
     "remedy": "install Linux",
 }
+# With a parameter that a site may set; true of every Linux host.
+LEAST = {"least": {"type": "int", "default": 1, "min": 1, "meaning": "the lowest number of processes"}}
+TUNABLE = {
+    **CONTROL,
+    "id": "RMP-TST-003",
+    "probes": [{"id": "most", "kind": "sysctl", "key": "kernel.pid_max"}],
+    "params": LEAST,
+    "expect": {"all": [{"obs": "most", "op": "ge", "value": {"param": "least"}}]},
+}
 WRONG = {**CONTROL, "id": "RMP-TST-002", "expect": {"all": [{"obs": "kind", "op": "eq", "value": "Plan 9"}]}}
 
 
 @pytest.fixture
 def site(tmp_path: Path) -> Path:
-    """A catalogue of two controls, one of which fails on every Linux host."""
+    """A catalogue of three controls, one of which fails on every Linux host."""
     controls = tmp_path / "catalogue/tst/controls"
     controls.mkdir(parents=True)
-    (controls / "tst.yml").write_text(yaml.safe_dump([CONTROL, WRONG]))
+    (controls / "tst.yml").write_text(yaml.safe_dump([CONTROL, WRONG, TUNABLE]))
     return tmp_path
 
 
@@ -47,6 +56,7 @@ def play(site: Path, hosts: dict[str, dict[str, Any]], *options: str) -> tuple[i
         "areas": [],
         "waivers": [],
         "catalogue_paths": [str(site / "catalogue")],
+        "parameters": {},
     }
     task = {name: f"{{{{ asked.{name} }}}}" for name in usual}
     tasks = [{"name": "Measure", "rampart.fleet.posture": task}]
@@ -91,6 +101,7 @@ def test_a_host_is_measured_and_judged_in_check_mode_too(site: Path, options: tu
     assert [(one["id"], one["state"]) for one in document["host"]["results"]] == [
         ("RMP-TST-001", "pass"),
         ("RMP-TST-002", "fail"),
+        ("RMP-TST-003", "pass"),
     ]
     assert document["host"]["observations"]["sysctl(key=kernel.ostype)"]["value"] == "Linux"
 
@@ -102,6 +113,10 @@ BAD = {
     "other_mode": ({"mode": "turbo"}, "turbo"),
     "no_waivers": ({"waivers": ["/no/such/waivers.yml"]}, "/no/such/waivers.yml: cannot be read"),
     "no_folder": ({"report_dir": "/dev/null/report"}, "the evidence cannot be kept"),
+    "other_parameter": ({"parameters": {"RMP-TST-003": {"size": 1}}}, "which it does not have (it has: least)"),
+    "other_type": ({"parameters": {"RMP-TST-003": {"least": "7"}}}, "wanted a value of type int"),
+    "too_little": ({"parameters": {"RMP-TST-003": {"least": 0}}}, "wanted 1 or more"),
+    "no_control": ({"parameters": {"RMP-TST-009": {"least": 7}}}, "no control has that id"),
     "no_python": ({"python": "/usr/bin/python-of-nobody"}, "no usable Python interpreter at /usr/bin/python-of-nobody"),
 }
 
@@ -117,10 +132,50 @@ def test_bad_input_fails_its_host_by_name_and_the_others_go_on(site: Path) -> No
     assert kept(site, "no_python")["host"]["state"] == "failed"
 
 
-def test_a_malformed_control_is_refused_with_its_file(site: Path) -> None:
+@pytest.mark.parametrize(
+    ("altered", "said"),
+    [
+        ({"severity": "grave"}, "'grave' is not one of"),
+        ({"probes": [{"id": "kind", "kind": "telepathy"}]}, "probe kind 'telepathy' is not known"),
+        ({"expect": {"all": [{"obs": "kind", "op": "like", "value": "L"}]}}, "'like' is not one of"),
+    ],
+)
+def test_a_malformed_control_is_refused_with_its_file_and_earlier_results_stay(
+    site: Path, altered: dict[str, Any], said: str
+) -> None:
+    play(site, {"here": {}})
+    before = kept(site)
     broken = site / "catalogue/tst/controls/broken.yml"
-    broken.write_text(yaml.safe_dump([{**CONTROL, "id": "RMP-TST-003", "severity": "grave"}]))
-    status, printed = play(site, {"here": {}})
+    broken.write_text(yaml.safe_dump([{**CONTROL, "id": "RMP-TST-004", **altered}]))
+    status, printed = play(site, {"here": {"run_id": "run-2"}})
     assert status == 2
     assert str(broken) in printed
-    assert "'grave' is not one of" in printed
+    assert "RMP-TST-004" in printed
+    assert said in printed
+    assert "Traceback" not in printed
+    assert kept(site) == before
+
+
+@pytest.mark.parametrize(("seconds", "said"), [(260_000, "3 days, 0:13:20 ahead of"), (-7_200, "2:00:00 behind")])
+def test_a_clock_that_is_far_off_is_named_with_what_follows(site: Path, seconds: int, said: str) -> None:
+    clock = site / "clock"
+    clock.mkdir()
+    (clock / "sitecustomize.py").write_text(
+        f"import time\nright = time.time\ntime.time = lambda: right() + {seconds}\n"
+    )
+    python = clock / "python"
+    python.write_text(f'#!/bin/sh\nPYTHONPATH={clock} exec {sys.executable} "$@"\n')
+    python.chmod(0o755)
+    status, printed = play(site, {"off": {"python": str(python)}, "here": {}})
+    assert status == 0, printed
+    about = re.findall(r"(\w+): its clock is ([^,]+(?:, [0-9:]+)? (?:ahead of|behind)) the controller's", printed)
+    assert [name for name, _ in about] == ["off"]
+    # The answer takes a moment, which makes a clock look a little less ahead, or more behind.
+    assert abs(_seconds(about[0][1]) - _seconds(said)) < 60
+    assert "Set the time of whichever is wrong" in printed
+    assert kept(site, "off")["host"]["state"] == "measured"
+
+
+def _seconds(text: str) -> int:
+    days, hours, minutes, seconds = re.fullmatch(r"(?:(\d+) days, )?(\d+):(\d+):(\d+) .*", text).groups()  # type: ignore[union-attr]
+    return ((int(days or 0) * 24 + int(hours)) * 60 + int(minutes)) * 60 + int(seconds)
