@@ -37,7 +37,7 @@ lab-test: ## Molecule scenarios and end-to-end tests on nspawn hosts (root)
 qemu-test: ## The scenario that needs a kernel of its own, on a virtual machine (half an hour without KVM; not part of test)
 
 .PHONY: bench soak machines
-bench: setup ## Times against peers, as ratios; DEV_SEC=path names dev-sec's checkout
+bench: setup ## Times of hardening (DEV_SEC=path: beside dev-sec's), of a report, and of measuring FLEET_HOSTS (100) hosts
 	@$(BIN)/pytest tests/bench -s
 machines: setup ## The lab's own virtual machines: TPM, UEFI, LUKS, rails, dcbshim (20 minutes without KVM)
 	@$(BIN)/pytest tests/lab -m qemu

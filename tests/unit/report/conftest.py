@@ -140,9 +140,11 @@ def host_file(host: Json, controls: Json, run_id: str = "run-2") -> Json:
 FLEET = {"gateway1": "inference", "gpu1": "inference", "gpu2": "training", "store1": "idle"}
 
 
-def write_run(directory: Path, run_id: str = "run-2", seed: int = 0, fleet: dict[str, str] | None = None) -> Path:
-    """Write the host files of a run below ``directory`` and return it."""
-    controls = make_controls()
+def write_run(
+    directory: Path, run_id: str = "run-2", seed: int = 0, fleet: dict[str, str] | None = None, number: int = 130
+) -> Path:
+    """Write the host files of a run of ``number`` controls below ``directory`` and return it."""
+    controls = make_controls(number)
     (directory / "hosts").mkdir(parents=True, exist_ok=True)
     for name, mode in (fleet or FLEET).items():
         document = host_file(make_host(name, mode, controls, seed), controls, run_id)
