@@ -14,7 +14,6 @@ from typing import Any
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
-from ansible_collections.rampart.fleet.plugins.module_utils.posture.measure import Request
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.model import SEVERITIES, Observation, Result, Waiver
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.parameters import setting_problems
 from ansible_collections.rampart.fleet.plugins.plugin_utils.posture import assessment, catalogue, waivers
@@ -112,7 +111,7 @@ class ActionModule(ActionBase):
         answer = self._execute_module(
             module_name="rampart.fleet.posture",
             module_args={
-                "probes": [_sent(one) for one in assessment.requests_for(entries)],
+                "probes": [one.to_json() for one in assessment.requests_for(entries)],
                 "timeout_s": arguments["timeout_s"],
             },
             task_vars=task_vars,
@@ -143,15 +142,6 @@ def _clock_problem(clock: float, asked: float, answered: float) -> str:
         "of passwords, certificates and updates is of that day. Set the time of whichever is wrong; "
         "see control RMP-TIME-001 (role services)"
     )
-
-
-def _sent(request: Request) -> dict[str, Any]:
-    return {
-        "key": request.key,
-        "kind": request.kind,
-        "params": dict(request.params),
-        "timeout_s": request.timeout_s,
-    }
 
 
 def _why(answer: dict[str, Any], task_vars: dict[str, Any]) -> str:

@@ -91,7 +91,7 @@ class ActionModule(ActionBase):
         answer = self._execute_module(
             module_name="rampart.fleet.posture_vantage",
             module_args={
-                "probes": [_sent(one) for one in requests],
+                "probes": [one.to_json() for one in requests],
                 "target": target,
                 "timeout_s": arguments["timeout_s"],
             },
@@ -131,12 +131,3 @@ def _from_here(
         return look(LocalHost(), requests, target, arguments["timeout_s"])
     reason = "no other host of the group rampart can look, and the controller has no direct way to this one"
     return vantage.unseen(requests, reason)
-
-
-def _sent(request: Request) -> dict[str, Any]:
-    return {
-        "key": request.key,
-        "kind": request.kind,
-        "params": dict(request.params),
-        "timeout_s": request.timeout_s,
-    }

@@ -20,23 +20,9 @@ description:
 author:
   - Rampart authors (@rampart-fleet)
 extends_documentation_fragment:
+  - rampart.fleet.measurement
   - rampart.fleet.attributes
-attributes:
-  check_mode:
-    support: full
-    details: It only reads, so that check mode gives the same result.
-  diff_mode:
-    support: none
-    details: Nothing is changed.
-  idempotent:
-    support: full
 options:
-  roles:
-    description:
-      - Roles whose controls are measured.
-      - Without it, the host's variable C(rampart_roles).
-    type: list
-    elements: str
   mode:
     description:
       - The workload mode that the host is in, which decides what is expected of it.
@@ -55,22 +41,6 @@ options:
     type: list
     elements: path
     default: []
-  ids:
-    description: Measures only these controls, by their ids (and those of O(areas)).
-    type: list
-    elements: str
-    default: []
-  areas:
-    description: Measures only the controls of these areas, the middle part of their ids (and those of O(ids)).
-    type: list
-    elements: str
-    default: []
-  catalogue_paths:
-    description:
-      - Further folders on the controller that hold C(<role>/controls/*.yml).
-      - Without it, the host's variable C(posture_catalogue_paths), if there is one.
-    type: list
-    elements: path
   timeout_s:
     description:
       - Time in seconds for all probes of the host together. What is not measured by then is V(unknown).
@@ -90,28 +60,6 @@ options:
         without it.
     type: dict
     default: {}
-  probes:
-    description: What to measure on the host. The action fills it in; it is not for tasks.
-    type: list
-    elements: dict
-    default: []
-    suboptions:
-      key:
-        description: Name under which the observation is returned.
-        type: str
-        required: true
-      kind:
-        description: Kind of probe.
-        type: str
-        required: true
-      params:
-        description: Parameters of the kind.
-        type: dict
-        default: {}
-      timeout_s:
-        description: Time in seconds of a normal host for this probe.
-        type: float
-        default: 5
 seealso:
   - module: rampart.fleet.posture_report
 """

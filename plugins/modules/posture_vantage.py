@@ -22,23 +22,9 @@ description:
 author:
   - Rampart authors (@rampart-fleet)
 extends_documentation_fragment:
+  - rampart.fleet.measurement
   - rampart.fleet.attributes
-attributes:
-  check_mode:
-    support: full
-    details: It only looks, so that check mode gives the same result.
-  diff_mode:
-    support: none
-    details: Nothing is changed.
-  idempotent:
-    support: full
 options:
-  roles:
-    description:
-      - Roles whose controls are measured.
-      - Without it, the host's variable C(rampart_roles).
-    type: list
-    elements: str
   point:
     description: Name of the host that looks, the task's C(delegate_to); empty when there is none.
     type: str
@@ -49,46 +35,10 @@ options:
       - Without it, the host's variable C(posture_vantage_address), or C(ansible_host), or its name, and
         C(ansible_port), or 22.
     type: dict
-  ids:
-    description: Measures only these controls, by their ids (and those of O(areas)).
-    type: list
-    elements: str
-    default: []
-  areas:
-    description: Measures only the controls of these areas (and those of O(ids)).
-    type: list
-    elements: str
-    default: []
-  catalogue_paths:
-    description: Further folders on the controller that hold C(<role>/controls/*.yml).
-    type: list
-    elements: path
   timeout_s:
     description: Time in seconds for all requests together. What is not measured by then is V(unknown).
     type: float
     default: 8
-  probes:
-    description: What to measure. The action fills it in; it is not for tasks.
-    type: list
-    elements: dict
-    default: []
-    suboptions:
-      key:
-        description: Name under which the observation is returned.
-        type: str
-        required: true
-      kind:
-        description: Kind of vantage.
-        type: str
-        required: true
-      params:
-        description: Parameters of the kind.
-        type: dict
-        default: {}
-      timeout_s:
-        description: Time in seconds of a normal host for this request.
-        type: float
-        default: 5
 seealso:
   - module: rampart.fleet.posture
 """

@@ -6,8 +6,9 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -53,14 +54,7 @@ def assess(
     as_json: Json = False,
 ) -> None:
     """Measure a fleet; change nothing (ansible-playbook rampart.fleet.assess)."""
-    request = PlayRequest(
-        "rampart.fleet.assess",
-        tuple(inventory),
-        limit=limit,
-        extra_vars=(*extra_vars, *_fail_on(fail_on)),
-        forks=forks,
-        verbosity=verbose,
-    )
+    request = _request("assess", inventory, extra_vars, fail_on, limit=limit, forks=forks, verbosity=verbose)
     run_and_exit(request, report_dir, as_json, Expect.REPORT)
 
 
@@ -76,14 +70,7 @@ def verify(
     as_json: Json = False,
 ) -> None:
     """Measure a fleet and judge it (ansible-playbook rampart.fleet.verify)."""
-    request = PlayRequest(
-        "rampart.fleet.verify",
-        tuple(inventory),
-        limit=limit,
-        extra_vars=(*extra_vars, *_fail_on(fail_on)),
-        forks=forks,
-        verbosity=verbose,
-    )
+    request = _request("verify", inventory, extra_vars, fail_on, limit=limit, forks=forks, verbosity=verbose)
     run_and_exit(request, report_dir, as_json)
 
 
@@ -103,20 +90,17 @@ def apply(
     as_json: Json = False,
 ) -> None:
     """Harden a fleet, and verify what that left behind (ansible-playbook rampart.fleet.site)."""
-    request = PlayRequest(
-        "rampart.fleet.site",
-        tuple(inventory),
-        limit=limit,
-        tags=tags,
-        skip_tags=skip_tags,
-        check=check,
-        diff=diff,
-        extra_vars=(*extra_vars, *_fail_on(fail_on)),
-        forks=forks,
-        verbosity=verbose,
-    )
+    chosen = {"limit": limit, "tags": tags, "skip_tags": skip_tags, "check": check, "diff": diff}
+    request = _request("site", inventory, extra_vars, fail_on, forks=forks, verbosity=verbose, **chosen)
     # A run of chosen tags may leave the verification out; then the tasks alone decide.
     run_and_exit(request, report_dir, as_json, Expect.TASKS if tags or skip_tags or check else Expect.VERDICT)
+
+
+def _request(
+    playbook: str, inventory: Sequence[str], extra_vars: Sequence[str], fail_on: str | None, **more: Any
+) -> PlayRequest:
+    variables = (*extra_vars, *_fail_on(fail_on))
+    return PlayRequest(f"rampart.fleet.{playbook}", tuple(inventory), extra_vars=variables, **more)
 
 
 def _fail_on(severity: str | None) -> list[str]:

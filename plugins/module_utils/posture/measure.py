@@ -35,6 +35,10 @@ class Request:
     params: Mapping[str, Any] = field(default_factory=dict)
     timeout_s: float = 5.0
 
+    def to_json(self) -> dict[str, Any]:
+        """Return the entry of the option `probes` of a module."""
+        return {"key": self.key, "kind": self.kind, "params": dict(self.params), "timeout_s": self.timeout_s}
+
 
 def measure(
     host: Host, requests: Sequence[Request], kinds: Mapping[str, ProbeKind], budget_s: float

@@ -4,11 +4,8 @@
 
 from __future__ import annotations
 
-import importlib.machinery
-import importlib.util
 import json
 import os
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -16,19 +13,12 @@ from typing import Any
 
 import pytest
 
-PROGRAM = Path(__file__).parents[3] / "roles/antivirus/files/usr/local/lib/rampart/upload-gate"
+from tests.unit.host_program import load
 
 
 @pytest.fixture(scope="module")
 def gate() -> ModuleType:
-    loader = importlib.machinery.SourceFileLoader("rampart_upload_gate", str(PROGRAM))
-    spec = importlib.util.spec_from_loader(loader.name, loader)
-    assert spec is not None
-    module = importlib.util.module_from_spec(spec)
-    keep, sys.dont_write_bytecode = sys.dont_write_bytecode, True
-    loader.exec_module(module)
-    sys.dont_write_bytecode = keep
-    return module
+    return load("antivirus", "upload-gate")
 
 
 class Engine:
@@ -136,4 +126,6 @@ def test_a_second_upload_of_a_name_does_not_replace_the_first(gate: ModuleType, 
 
 def test_the_test_string_is_the_industrys(gate: ModuleType) -> None:
     assert len(gate.EICAR) == 68
-    assert b"X5O!" + gate.EICAR[4:] not in PROGRAM.read_bytes(), "in one piece it would condemn the program"
+    assert b"X5O!" + gate.EICAR[4:] not in Path(str(gate.__file__)).read_bytes(), (
+        "in one piece it would condemn the program"
+    )

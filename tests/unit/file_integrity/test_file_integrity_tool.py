@@ -5,30 +5,19 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.machinery
-import importlib.util
 import os
-import sys
 import time
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
-PROGRAM = Path(__file__).parents[3] / "roles/file_integrity/files/usr/local/lib/rampart/file-integrity"
+from tests.unit.host_program import load
 
 
 @pytest.fixture(scope="module")
 def tool() -> ModuleType:
-    loader = importlib.machinery.SourceFileLoader("rampart_file_integrity", str(PROGRAM))
-    spec = importlib.util.spec_from_loader(loader.name, loader)
-    assert spec is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[loader.name] = module  # dataclasses look their module up
-    keep, sys.dont_write_bytecode = sys.dont_write_bytecode, True
-    loader.exec_module(module)
-    sys.dont_write_bytecode = keep
-    return module
+    return load("file_integrity", "file-integrity")
 
 
 REPORT = """Start timestamp: 2026-11-21 13:30:45 +0000 (AIDE 0.18.3)

@@ -4,29 +4,17 @@
 
 from __future__ import annotations
 
-import importlib.machinery
-import importlib.util
 import ipaddress
-import sys
-from pathlib import Path
 from types import ModuleType
 
 import pytest
 
-PROGRAM = Path(__file__).parents[3] / "roles/intrusion_detection/files/usr/local/lib/rampart/ids-bouncer"
+from tests.unit.host_program import load
 
 
 @pytest.fixture(scope="module")
 def bouncer() -> ModuleType:
-    loader = importlib.machinery.SourceFileLoader("rampart_ids_bouncer", str(PROGRAM))
-    spec = importlib.util.spec_from_loader(loader.name, loader)
-    assert spec is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[loader.name] = module  # dataclasses look their module up
-    keep, sys.dont_write_bytecode = sys.dont_write_bytecode, True
-    loader.exec_module(module)
-    sys.dont_write_bytecode = keep
-    return module
+    return load("intrusion_detection", "ids-bouncer")
 
 
 def decision(value: str, duration: str = "1h0m0s", **changed: str) -> dict[str, str]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.errors import Absent, ProbeError
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.host import Host
-from ansible_collections.rampart.fleet.plugins.module_utils.posture.probes.files import describe
+from ansible_collections.rampart.fleet.plugins.module_utils.posture.probes.files import describe, described
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.probes.process_start import started
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.registry import Params, probe
 
@@ -68,9 +68,9 @@ def audit_files(host: Host, params: Params) -> dict[str, Any]:
     config = ("/etc/audit/*.conf", "/etc/audit/*.rules", "/etc/audit/rules.d/*.rules", "/etc/audit/plugins.d/*.conf")
     return {
         "directory": {"path": folder, **describe(host, folder)},
-        "logs": _described(host, host.glob(f"{folder}/*")),
-        "config": _described(host, [path for pattern in config for path in host.glob(pattern)]),
-        "tools": _described(host, [f"/usr/sbin/{name}" for name in _TOOLS]),
+        "logs": described(host, host.glob(f"{folder}/*")),
+        "config": described(host, [path for pattern in config for path in host.glob(pattern)]),
+        "tools": described(host, [f"/usr/sbin/{name}" for name in _TOOLS]),
     }
 
 
@@ -81,17 +81,6 @@ def parse_settings(text: str) -> dict[str, Any]:
         name, equals, value = (part.strip() for part in line.partition("="))
         if equals and not name.startswith("#"):
             found[name.lower()] = int(value) if value.isdigit() else value if "/" in value else value.lower()
-    return found
-
-
-def _described(host: Host, paths: list[str]) -> list[dict[str, Any]]:
-    found = []
-    for path in paths:
-        host.check_deadline()
-        try:
-            found.append({"path": path, **describe(host, path)})
-        except Absent:
-            continue
     return found
 
 

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.errors import Absent
@@ -28,15 +30,17 @@ def files(host: Host, params: Params) -> list[dict[str, Any]]:
     `type` keeps only file, directory, and so on. An empty list when nothing matches.
     """
     paths = sorted({path for pattern in params["globs"] for path in host.glob(str(pattern))})
+    return [one for one in described(host, paths) if params.get("type") in (None, one["type"])]
+
+
+def described(host: Host, paths: Iterable[str]) -> list[dict[str, Any]]:
+    """Return the value of `file` with `path` for each path that is still there: logs rotate while they are listed."""
     found = []
     for path in paths:
         host.check_deadline()
-        try:
+        with suppress(Absent):
             found.append({"path": path, **describe(host, path)})
-        except Absent:
-            # Rotated away between the listing and now.
-            continue
-    return [one for one in found if params.get("type") in (None, one["type"])]
+    return found
 
 
 def describe(host: Host, path: str) -> dict[str, Any]:
