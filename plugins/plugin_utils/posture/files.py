@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import glob
 import os
 import tempfile
 import time
@@ -28,9 +27,9 @@ def write_private(path: Path, text: str) -> None:
 def stage(path: Path, text: str, mode: int = 0o600) -> Path:
     """Write what shall stand at ``path`` to a file beside it, down to the disk, and return that.
 
-    It is gone when anything raises, a Ctrl-C as well. What a killed run left beside ``path`` is removed first.
+    It is gone when anything raises, a Ctrl-C as well. What killed runs left in the folder is removed first.
     """
-    _sweep(path)
+    _sweep(path.parent)
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=_SUFFIX, dir=path.parent)
     staged = Path(name)
     try:
@@ -52,8 +51,8 @@ def discard(staged: Path) -> None:
         staged.unlink()
 
 
-def _sweep(path: Path) -> None:
-    for left in path.parent.glob(f".{glob.escape(path.name)}.*{_SUFFIX}"):
+def _sweep(folder: Path) -> None:
+    for left in folder.glob(f".*{_SUFFIX}"):
         with suppress(OSError):
             if time.time() - left.stat().st_mtime > _STALE_S:
                 left.unlink()

@@ -161,10 +161,13 @@ def locked(path: Path, what: str, say: Callable[[str], None], seconds: float, sh
 def write_atomic(path: Path, content: bytes, mode: int = 0o600) -> None:
     """Write a file so that a reader, or a crash, sees the old content or the new, never a part."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as sink:
-        sink.write(content)
-    temporary.chmod(mode)
-    temporary.replace(path)
+    try:
+        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as sink:
+            sink.write(content)
+        temporary.chmod(mode)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def _plan(data: dict[str, Any]) -> LabPlan:

@@ -6,13 +6,16 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from ansible_collections.rampart.fleet.plugins.plugin_utils.report.history import History
 
 Json = dict[str, Any]
 ROOT = Path(__file__).resolve().parents[3]
@@ -100,3 +103,23 @@ def test_a_broken_history_fails_the_task_after_the_report_is_written(run_folder:
     assert code == 2
     assert "move it away to start a new history" in result["msg"]
     assert (run_folder / "index.html").stat().st_size > 10_000
+
+
+def test_a_locked_history_fails_the_task_and_keeps_its_runs_and_the_next_run_is_recorded(
+    run_folder: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "history.sqlite"
+    arguments = {"run_id": "run-2", "report_dir": str(run_folder), "history": str(path), "fail": False}
+    assert play(tmp_path, arguments)[0] == 0
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        code, _, result = play(tmp_path, arguments)
+        other.execute("ROLLBACK")
+    assert code == 2
+    assert f"history {path}: database is locked; nothing was recorded; another run is writing it" in result["msg"]
+    assert "The report itself was written" in result["msg"]
+    history = History(path)
+    assert [run["id"] for run in history.runs()] == ["run-2"]
+    assert history.verify().problems == ()
+    assert play(tmp_path, arguments)[0] == 0
+    assert history.verify().records == 2

@@ -114,10 +114,11 @@ def test_an_interrupted_write_leaves_the_earlier_files_and_no_rubbish(
 
 
 def test_the_next_run_removes_what_a_killed_one_left_and_spares_another_run(tmp_path: Path) -> None:
-    stale, fresh = tmp_path / ".a.k1ll3d.rampart-new", tmp_path / ".a.0th3r.rampart-new"
-    for path in (stale, fresh):
+    fresh, *stale = (tmp_path / f".{name}.rampart-new" for name in ("a.0th3r", "a.k1ll3d", "renamed.k1ll3d"))
+    for path in (fresh, *stale):
         path.write_text("half")
-    os.utime(stale, (0, 0))
+    for path in stale:
+        os.utime(path, (0, 0))
     write_together(tmp_path, {"a": Content("a")})
     assert names(tmp_path) == [fresh.name, "a"]
 
