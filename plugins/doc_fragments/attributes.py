@@ -22,3 +22,16 @@ attributes:
     support: full
     platforms: debian
 """
+
+    READ_ONLY = r"""
+attributes:
+  check_mode:
+    description: Changes nothing, in check mode or not.
+    support: full
+  diff_mode:
+    description: Changes nothing.
+    support: none
+  idempotent:
+    description: Changes nothing.
+    support: full
+"""

@@ -40,16 +40,7 @@ options:
     type: str
     choices: [fail, warn]
     default: fail
-attributes:
-  check_mode:
-    support: full
-    description: Changes nothing, in check mode or not.
-  diff_mode:
-    support: none
-    description: Changes nothing.
-  idempotent:
-    support: full
-    description: Changes nothing.
+extends_documentation_fragment: [rampart.fleet.attributes.read_only]
 """
 
 EXAMPLES = r"""

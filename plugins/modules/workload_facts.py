@@ -15,16 +15,8 @@ description:
   - Finds GPUs, RDMA devices with their network interfaces, container runtimes, and containers that hold a GPU open.
   - Roles and controls decide by this fact where hardening must give way to a workload.
 options: {}
+extends_documentation_fragment: [rampart.fleet.attributes.read_only]
 attributes:
-  check_mode:
-    description: Changes nothing, in check mode or not.
-    support: full
-  diff_mode:
-    description: Changes nothing.
-    support: none
-  idempotent:
-    description: Changes nothing.
-    support: full
   facts:
     description: Returns a fact.
     support: full
