@@ -19,6 +19,7 @@ from types import FrameType
 from typing import Any
 
 from rampart.runner.folder import RunFolder
+from rampart.runner.leftovers import end_leftovers
 from rampart.runner.request import PlayRequest, executables
 from rampart.runner.state import RunState
 from rampart.runner.view import View
@@ -125,6 +126,8 @@ def execute(request: PlayRequest, folder: RunFolder, directory: Path, view: View
             view.update(state, time.monotonic() - started)
         _drain(job, state)
         view.update(state, time.monotonic() - started)
+    if job.cancel.is_set():
+        end_leftovers(folder.path)
     folder.redact_command()
     if job.error:
         raise RunnerError(f"ansible-runner stopped: {job.error}; see {folder.path}")
