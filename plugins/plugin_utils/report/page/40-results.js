@@ -98,8 +98,8 @@ function moveInMatrix(event) {
 
 function viewAll(panel, rows) {
   if (!rows.length) { panel.append(nothing("Nothing matches this filter.")); return; }
-  const order = Object.keys(STATES);
-  const sorted = [...rows].sort((a, b) => order.indexOf(a.result.state) - order.indexOf(b.result.state) || bySeverity(a, b));
+  const byState = group([...rows].sort(bySeverity), (row) => row.result.state);
+  const sorted = Object.keys(STATES).flatMap((state) => byState.get(state) || []);
   const body = el("tbody", {});
   panel.append(el("div", { class: "card scroll" }, el("table", { class: "plain rows" },
     el("thead", {}, el("tr", {}, ["State", "Severity", "Control", "Host", "Found"].map((name) => el("th", { scope: "col" }, name)))), body)));
