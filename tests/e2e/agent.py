@@ -14,7 +14,7 @@ import json
 import subprocess
 import zipfile
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -163,6 +163,12 @@ class Outside:
         return {**self.peer.measure(there, self.target), **attempts.results()}
 
 
+def usual_roles() -> tuple[str, ...]:
+    """The roles that playbooks apply unless the inventory says otherwise."""
+    variables = yaml.safe_load((CHECKOUT / "playbooks/group_vars/all.yml").read_text())
+    return tuple(variables["rampart_roles"])
+
+
 @dataclass(frozen=True)
 class Measurer:
     """A host of a lab as the action plugin would judge it, in the mode that the inventory gives it."""
@@ -170,6 +176,7 @@ class Measurer:
     agent: Agent
     mode: str
     outside: Outside | None = None
+    roles: tuple[str, ...] = field(default_factory=usual_roles)
 
     def results(self, controls: Collection[str] | None = None, from_outside: bool = False) -> dict[str, Result]:
         """Measure now, all controls or these, and return what came of each; what is seen from outside if asked for."""
@@ -192,26 +199,20 @@ class Measurer:
         self, entries: Sequence[catalogue.Entry], observations: Mapping[str, Observation]
     ) -> assessment.Assessment:
         """Judge what was observed, as the action plugin does."""
-        subject = assessment.Subject(self.agent.host, self.mode, roles(), "test", datetime.now(UTC), "", "")
+        subject = assessment.Subject(self.agent.host, self.mode, self.roles, "test", datetime.now(UTC), "", "")
         return assessment.judge(subject, entries, observations, ())
 
     @property
     def entries(self) -> tuple[catalogue.Entry, ...]:
-        """The controls of the roles that playbooks apply."""
+        """The controls of the roles."""
         return self._catalogue.entries
 
     @cached_property
     def _catalogue(self) -> catalogue.Catalogue:
         loaded = catalogue.load(catalogue.sources(CHECKOUT), default_cache())
-        return catalogue.Catalogue(loaded.select(roles()), loaded.sha256)
+        return catalogue.Catalogue(loaded.select(self.roles), loaded.sha256)
 
 
 def seen_from_outside(control: str) -> bool:
     """Say whether a control is about what another host sees: such a look takes a second, and few breakages need it."""
     return control.split("-")[1] == "VAN"
-
-
-def roles() -> tuple[str, ...]:
-    """The roles that playbooks apply unless the inventory says otherwise."""
-    variables = yaml.safe_load((CHECKOUT / "playbooks/group_vars/all.yml").read_text())
-    return tuple(variables["rampart_roles"])

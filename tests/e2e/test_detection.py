@@ -13,13 +13,16 @@ import hashlib
 import json
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+from . import kill_rate
+from .agent import Agent, Measurer
 from .conftest import running_lab
 from .fleet import Fleet
-from .mutation import FOLDER, Mutation, load
+from .mutation import FOLDER, Bench, Mutation, disagreements, first_of_each_family, load
 
 pytestmark = pytest.mark.choice
 
@@ -198,32 +201,37 @@ def test_nothing_is_clean_while_the_engine_is_down(detecting: Fleet) -> None:
     detecting.shell(HOST, f"rm -f {UPLOAD}/clean/waits {UPLOAD}/clean/.waits*")
 
 
+@pytest.fixture(scope="module")
+def benches(detecting: Fleet) -> Iterator[dict[str, Bench]]:
+    """The hosts to break, each seen healthy by both ways of measuring."""
+    modes = detecting.modes()
+    whole = first_of_each_family(MUTATIONS)
+    with ExitStack() as stack:
+        found = {}
+        for host, roles in ROLES.items():
+            measurer = Measurer(stack.enter_context(Agent(detecting.lab, host)), modes[host], roles=tuple(roles))
+            healthy = measurer.states()
+            assert not disagreements(healthy, states(detecting, host))
+            found[host] = Bench(
+                measurer, healthy, lambda host=host: states(detecting, host), lambda mutation: mutation.name in whole
+            )
+        yield found
+
+
 @pytest.mark.lab
-@pytest.mark.parametrize("mutation", MUTATIONS, ids=[mutation.name + mutation.controls[0] for mutation in MUTATIONS])
-def test_a_broken_host_is_seen(detecting: Fleet, mutation: Mutation) -> None:
+@pytest.mark.parametrize("mutation", MUTATIONS, ids=[f"{each.file}: {each.name}" for each in MUTATIONS])
+def test_a_broken_host_is_seen(benches: dict[str, Bench], mutation: Mutation) -> None:
     host = next(name for name, roles in ROLES.items() if mutation.file in roles)
-    healthy = states(detecting, host)
-    assert {healthy[control] for control in mutation.controls} == {mutation.before}
-    detecting.shell(host, mutation.broken_by)
-    try:
-        broken = states(detecting, host)
-    finally:
-        detecting.shell(host, mutation.healed_by)
-    changed = {control for control, state in broken.items() if state != healthy[control]}
-    assert {broken[control] for control in mutation.controls} == {mutation.state}
-    assert changed - set(mutation.also) == set(mutation.controls), "the breakage changed what it has nothing to do with"
+    outcome = benches[host].try_out(mutation)
+    assert not outcome.problems, f"{mutation.file}: {mutation.name!r} on {host}:\n" + "\n".join(outcome.problems)
 
 
-def test_every_control_of_these_roles_has_a_mutation() -> None:
-    import yaml
-
-    from .fleet import CHECKOUT
-
-    wanted = {
-        entry["id"]
-        for roles in ROLES.values()
-        for role in roles
-        for path in (CHECKOUT / f"roles/{role}/controls").glob("*.yml")
-        for entry in yaml.safe_load(path.read_text())
-    }
-    assert wanted <= {control for mutation in MUTATIONS for control in mutation.controls}
+@pytest.mark.lab
+def test_every_control_that_passes_is_broken_by_a_mutation(
+    benches: dict[str, Bench], capsys: pytest.CaptureFixture[str]
+) -> None:
+    passing = {name for bench in benches.values() for name, state in bench.healthy.items() if state == "pass"}
+    with capsys.disabled():
+        print(f"\n{kill_rate.table(passing, MUTATIONS)}")
+    lacking = kill_rate.unbroken(passing, MUTATIONS)
+    assert not lacking, f"no mutation breaks {', '.join(sorted(lacking))}"
