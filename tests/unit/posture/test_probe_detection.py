@@ -113,10 +113,13 @@ def test_no_table_is_absent() -> None:
         ids_bans(RecordedHost(commands={"nft -j list ruleset": '{"nftables": []}'}), {})
 
 
+CONF = 'AlertExceedsMax = "yes"\nAlertEncrypted = "yes"\nMaxScanSize = "8388608"\nMaxFileSize = "8388608"\n'
+
+
 class Scanned(RecordedHost):
     """A host whose scanner answers by what it is given."""
 
-    def __init__(self, evil: Any, good: Any, conf: str = 'AlertExceedsMax = "yes"\nAlertEncrypted = "yes"\n') -> None:
+    def __init__(self, evil: Any, good: Any, conf: str = CONF) -> None:
         scan = "clamdscan --config-file=/etc/clamav/clamd.conf --stdout --no-summary -"
         conf_command = "clamconf --config-dir=/etc/clamav --non-default"
         super().__init__(
@@ -147,11 +150,20 @@ def test_the_engine_is_judged_by_what_it_does(evil: Any, good: Any, catches: boo
     value = antivirus_engine(Scanned(evil, good), {})
     assert (value["catches"], value["passes"]) == (catches, passes)
     assert (value["signatures"], value["age_hours"]) == (1, 2.0)
-    assert value["limits_alert"] and value["encrypted_alert"]
+    assert value["limits_alert"] and value["encrypted_alert"] and value["members_whole"]
 
 
-def test_limits_that_nobody_names_are_seen() -> None:
-    assert antivirus_engine(Scanned(FOUND, OK, 'LogTime = "yes"\n'), {})["limits_alert"] is False
+@pytest.mark.parametrize(
+    ("conf", "field"),
+    [
+        ('LogTime = "yes"\n', "limits_alert"),
+        ('LogTime = "yes"\n', "members_whole"),
+        (CONF.replace('MaxFileSize = "8', 'MaxFileSize = "7'), "members_whole"),
+        (CONF.replace('MaxScanSize = "8388608"\n', ""), "members_whole"),
+    ],
+)
+def test_limits_that_nobody_names_are_seen(conf: str, field: str) -> None:
+    assert antivirus_engine(Scanned(FOUND, OK, conf), {})[field] is False
 
 
 UPLOAD = "/var/lib/rampart/upload"

@@ -20,10 +20,11 @@ _UPLOAD = "/var/lib/rampart/upload"
 
 @probe("antivirus_engine", source="clamdscan of the EICAR test string and of a text; sigtool -i of the signatures")
 def antivirus_engine(host: Host, params: Params) -> dict[str, Any]:
-    """Return `{catches, passes, signatures, age_hours, limits_alert, encrypted_alert}` of the engine that runs.
+    """Return `{catches, passes, signatures, age_hours, limits_alert, members_whole, encrypted_alert}` of the engine.
 
     `catches` and `passes` are what it says of the test string and of a harmless text, now; `age_hours` is that of the
-    newest signatures; the alerts are what `clamconf` reads of its settings. Absent when it is not installed.
+    newest signatures; the rest is what `clamconf` reads of its settings. `members_whole`: a member of an archive that
+    is larger than a limit comes to notice. Absent when it is not installed.
     """
     if host.which("clamdscan") is None:
         raise Absent("clamdscan is not installed")
@@ -31,7 +32,7 @@ def antivirus_engine(host: Host, params: Params) -> dict[str, Any]:
         "catches": _verdict(host, EICAR) == "FOUND",
         "passes": _verdict(host, "harmless\n") == "OK",
         **_signatures(host),
-        **_alerts(host),
+        **_settings(host),
     }
 
 
@@ -92,13 +93,21 @@ def _built(host: Host, path: str) -> float:
     return _number(host.run(["date", "-d", match.group(1).replace(" -0000", " UTC"), "+%s"]).require_ok().stdout)
 
 
-def _alerts(host: Host) -> dict[str, bool]:
+def _settings(host: Host) -> dict[str, bool]:
     said = host.run(["clamconf", "--config-dir=/etc/clamav", "--non-default"]).require_ok().stdout
     found = dict(re.findall(r"^(\w+)(?: =)? \"?([^\"\n]*)\"?$", said, re.M))
     return {
+        # The engine cuts members of a zip off at MaxFileSize and says nothing (Cisco-Talos/clamav#1832); what is left
+        # and the archive around it are more than a MaxScanSize that is no larger, which it does say.
+        "members_whole": 0 < _bytes(found, "MaxScanSize") <= _bytes(found, "MaxFileSize"),
         "limits_alert": found.get("AlertExceedsMax", "no") == "yes",
         "encrypted_alert": found.get("AlertEncrypted", "no") == "yes",
     }
+
+
+def _bytes(settings: dict[str, str], name: str) -> int:
+    """Return a size, 0 for one that is the engine's own: its MaxFileSize is below its MaxScanSize."""
+    return int(settings[name]) if settings.get(name, "").isdigit() else 0
 
 
 def _state(host: Host) -> dict[str, Any]:
