@@ -1,6 +1,6 @@
 # Copyright: the Rampart authors
 # SPDX-License-Identifier: Apache-2.0
-"""The journal of one host reaches a real receiver on another: over TLS with both sides known, and after an outage."""
+"""The journal of one host reaches a real receiver on another: over TLS, with a certificate, and after an outage."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ PKI = "/etc/rampart-pki"
 CONTROLS = [f"RMP-LOG-{number:03d}" for number in range(27, 33)]
 # The sender starts again 30 s after it lost its receiver.
 _ARRIVES_S = 90.0
+SITE = "/etc/systemd/journal-upload.conf.d/99-site.conf"
 
 
 def openssl(*arguments: str, folder: Path) -> None:
@@ -76,7 +77,7 @@ def upload(url: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def logs(tmp_path_factory: pytest.TempPathFactory, certificates: Path) -> Iterator[Fleet]:
-    """A receiver that wants certificates, and a host that the role told to send there."""
+    """A receiver, and a host that the role told to send there."""
     with running_lab("logs", "demo", tmp_path_factory.mktemp("logs")) as fleet:
         fleet.shell(RECEIVER, "apt-get install --yes --no-install-recommends systemd-journal-remote > /dev/null")
         install(fleet, RECEIVER, certificates, "systemd-journal-remote")
@@ -118,6 +119,59 @@ def test_nothing_goes_in_the_clear(logs: Fleet) -> None:
     assert not answer.strip().isdigit(), f"the receiver answered without TLS: {answer}"
 
 
+STRANGER = f"""
+import http.client as h, ssl, subprocess, sys
+trusted = ssl.create_default_context(cafile="{PKI}/ca.pem")
+entry = subprocess.check_output(["journalctl", "--output=export", "--lines=1", "--grep=" + sys.argv[2]])
+client = h.HTTPSConnection("{RECEIVER}", int(sys.argv[1]), context=trusted, timeout=5)
+forged = entry.replace(sys.argv[2].encode(), b"upload-forged")
+client.request("POST", "/upload", body=forged, headers={{"Content-Type": "application/vnd.fdo.journal"}})
+print(client.getresponse().status)
+"""
+# What a site puts before its receiver: nobody gets in without a certificate of the authority.
+STRICT = f"""
+import socket, ssl
+known = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile="{PKI}/ca.pem")
+known.verify_mode = ssl.CERT_REQUIRED
+known.load_cert_chain("{PKI}/host.pem", "{PKI}/host.key")
+listener = socket.create_server(("", 19533))
+while True:
+    try:
+        with known.wrap_socket(listener.accept()[0], server_side=True) as peer:
+            print(peer.getpeercert()["subject"], peer.recv(13), flush=True)
+    except OSError as refused:
+        print("refused:", refused, flush=True)
+"""
+
+
+def stranger(fleet: Fleet, port: int, mark: str) -> str:
+    """What somebody without a certificate is told who sends a forged entry, made of one with this mark."""
+    return fleet.shell(
+        SENDER, f"logger {mark}; journalctl --sync; python3 -c '{STRANGER}' {port} {mark} 2>&1 || true"
+    ).strip()
+
+
+def test_the_receiver_of_debian_knows_no_strangers(logs: Fleet) -> None:
+    # The role's documents say so; when this fails, they may promise more.
+    assert stranger(logs, 19532, "upload-by-a-stranger") == "202"
+    assert arrived(logs, "upload-forged", 10)
+
+
+def test_who_asks_for_a_certificate_gets_it_from_the_host_and_turns_strangers_away(logs: Fleet) -> None:
+    logs.shell(RECEIVER, f"systemd-run --quiet --unit=strict --collect python3 -c '{STRICT}'; sleep 2")
+    told = "journalctl --quiet --unit=strict --output=cat"
+    try:
+        assert "SSLError" in stranger(logs, 19533, "upload-refused")
+        assert f"'{SENDER}'" not in logs.shell(RECEIVER, told)
+        logs.shell(SENDER, f"printf '[Upload]\nURL=https://{RECEIVER}:19533\n' > {SITE}")
+        logs.shell(SENDER, "systemctl restart systemd-journal-upload; logger upload-strict; sleep 5")
+        answer = logs.shell(RECEIVER, told)
+        assert f"'{SENDER}'" in answer and "b'POST /upload" in answer, answer
+    finally:
+        logs.shell(SENDER, f"rm -f {SITE}; systemctl restart systemd-journal-upload")
+        logs.shell(RECEIVER, "systemctl stop strict")
+
+
 def test_the_role_refuses_a_receiver_in_the_clear(logs: Fleet) -> None:
     done = logs.playbook("harden", *upload(URL.replace("https", "http")))
     assert done.returncode != 0
@@ -141,9 +195,6 @@ def test_what_was_logged_during_an_outage_arrives_afterwards(logs: Fleet) -> Non
     finally:
         logs.shell(RECEIVER, "systemctl start systemd-journal-remote.socket")
     assert arrived(logs, "upload-during-outage", _ARRIVES_S)
-
-
-SITE = "/etc/systemd/journal-upload.conf.d/99-site.conf"
 
 
 @pytest.mark.parametrize(
