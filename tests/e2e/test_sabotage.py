@@ -32,6 +32,10 @@ ONLY_LOOKED_FOR = {
 }
 
 
+#: Walks through the host's own disks: what else is mounted there they leave out, and say so.
+LEAVE_MOUNTS_OUT = ("file_search", "file_capabilities")
+
+
 @dataclass(frozen=True)
 class Sighted:
     """A hardened host as it is seen with nothing in the way."""
@@ -126,14 +130,7 @@ def test_without_a_file_nothing_passes_that_rests_on_it(sighted: Sighted) -> Non
 
 def test_who_is_not_root_sees_less_and_nothing_better(sighted: Sighted) -> None:
     seen, results = sighted.blinded(list(sighted.requests), {"user": "nobody"})
-    changed = {
-        key
-        for key, found in seen.items()
-        # Free space is another from one second to the next, whoever looks.
-        if found.status not in BLIND
-        and found.value != sighted.observations[key].value
-        and not key.startswith("disk_space(")
-    }
+    changed = differing(sighted, [key for key, found in seen.items() if found.value != sighted.observations[key].value])
     accidents = {
         name: sorted(changed & set(result.obs))
         for name, result in results.items()
@@ -142,6 +139,52 @@ def test_who_is_not_root_sees_less_and_nothing_better(sighted: Sighted) -> None:
     assert not turned_good(sighted.results, results)
     assert not accidents, "what somebody sees of it who may not see all of it is no evidence"
     assert sum(result.state == "error" for result in results.values()) > 20
+
+
+def differing(sighted: Sighted, keys: list[str]) -> set[str]:
+    """Which of these nobody sees otherwise than root; what changes by itself, such as free space, root sees twice."""
+    agent, requests = sighted.measurer.agent, [sighted.requests[key] for key in keys]
+    before = agent.measure(requests)
+    seen = agent.blinded(requests, {"user": "nobody"})
+    after = agent.measure(requests)
+    return {
+        key
+        for key, found in seen.items()
+        if found.status not in BLIND and before[key].value == after[key].value != found.value
+    }
+
+
+# A mount whose server does not answer: whoever opens the folder waits. The process keeps the kernel's question open.
+HANG = """
+import ctypes, os, sys, time
+asked, question = os.pipe()
+how = f"fd={question},pgrp={os.getpgrp()},minproto=5,maxproto=5,direct"
+libc = ctypes.CDLL(None, use_errno=True)
+if libc.mount(b"hung", sys.argv[1].encode(), b"autofs", 0, how.encode()) != 0:
+    sys.exit(os.strerror(ctypes.get_errno()))
+time.sleep(600)
+"""
+
+
+@pytest.mark.parametrize("folder", ["/etc/sysctl.d", "/etc/modprobe.d"])
+def test_nothing_passes_that_rests_on_a_mount_that_hangs(sighted: Sighted, folder: str) -> None:
+    below = {path for path in sighted.users_of("path") if path == folder or path.startswith(folder + "/")}
+    users = {key for path in below for key in sighted.users_of("path")[path]}
+    keys = sorted(key for key in users if sighted.requests[key].kind not in LEAVE_MOUNTS_OUT)
+    assert keys
+    agent = sighted.measurer.agent
+    agent.shell(
+        f"systemd-run --quiet --unit=hang python3 -c '{HANG}' {folder}; sleep 2; grep -q '^hung {folder} ' /proc/mounts"
+    )
+    try:
+        seen, results = sighted.blinded(keys, {"way": "hangs"})
+    finally:
+        # While the process is there: afterwards the kernel finds no such folder.
+        agent.shell(f"umount --lazy {folder}; systemctl stop hang")
+    assert not still_passing(sighted, seen, results)
+    assert not turned_good(sighted.results, results)
+    assert any(found.status in BLIND for found in seen.values())
+    assert agent.measure([sighted.requests[keys[0]]])[keys[0]].value == sighted.observations[keys[0]].value
 
 
 @pytest.mark.parametrize("family", sorted(first_of_each_family(load(FOLDER))))
