@@ -73,6 +73,22 @@ def test_a_package_run_is_planned_and_a_finding_outlives_it(host: Host) -> None:
     assert checked(host)["result"] == "ok"
 
 
+def test_what_an_interrupted_run_changed_is_planned_once_another_completes(host: Host) -> None:
+    host.check_output("echo x > /etc/before-the-run; sleep 1")
+    try:
+        host.check_output(f"{TOOL} begin; sleep 1; echo x > /etc/by-the-run")
+        assert checked(host)["added"] == ["/etc/before-the-run", "/etc/by-the-run"]
+        done = json.loads(host.check_output(f"{TOOL} apply --since=$(date +%s)"))
+        assert (done["job"], done["result"]) == ("settle", "changed")
+        assert state(host)["added"] == ["/etc/before-the-run"]
+        assert json.loads(host.check_output(f"{TOOL} apply --since=$(date +%s)"))["job"] == ""
+    finally:
+        host.check_output("rm /etc/before-the-run /etc/by-the-run")
+    assert checked(host)["removed"] == ["/etc/by-the-run"]
+    host.check_output("systemctl start rampart-file-integrity@accept.service")
+    assert state(host)["result"] == "ok"
+
+
 def test_an_exchanged_baseline_ends_the_check_with_an_error(host: Host) -> None:
     host.check_output("cp -a /var/lib/aide/aide.db /root/aide.db.kept; printf x >> /var/lib/aide/aide.db")
     try:
