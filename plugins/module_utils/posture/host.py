@@ -11,7 +11,7 @@ from __future__ import annotations
 import stat as stat_bits
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Callable, Protocol, TypeVar
+from typing import Callable, NamedTuple, Protocol, TypeVar
 
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.errors import ProbeError
 
@@ -45,8 +45,7 @@ class CommandResult:
         return self
 
 
-@dataclass(frozen=True)
-class FileStat:
+class FileStat(NamedTuple):
     """The part of `struct stat` that probes need; `mode` is the whole st_mode, `size` in bytes, `mtime` in seconds."""
 
     mode: int
@@ -69,8 +68,7 @@ class FileStat:
         return f"{stat_bits.S_IMODE(self.mode):04o}"
 
 
-@dataclass(frozen=True)
-class DirEntry:
+class DirEntry(NamedTuple):
     """One name of a directory with its `lstat`; `stat` is None when the entry vanished or may not be read."""
 
     name: str

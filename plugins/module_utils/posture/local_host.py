@@ -185,14 +185,14 @@ class LocalHost:
 def file_stat(status: os.stat_result) -> FileStat:
     """Return our value type of what the kernel said."""
     return FileStat(
-        mode=status.st_mode,
-        uid=status.st_uid,
-        gid=status.st_gid,
-        size=status.st_size,
-        dev=status.st_dev,
-        inode=status.st_ino,
-        nlink=status.st_nlink,
-        mtime=status.st_mtime,
+        status.st_mode,
+        status.st_uid,
+        status.st_gid,
+        status.st_size,
+        status.st_dev,
+        status.st_ino,
+        status.st_nlink,
+        status.st_mtime,
     )
 
 

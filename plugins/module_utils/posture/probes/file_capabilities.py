@@ -5,11 +5,11 @@
 from __future__ import annotations
 
 import re
-from fnmatch import fnmatchcase
 from typing import Any
 
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.errors import ProbeError
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.host import Host
+from ansible_collections.rampart.fleet.plugins.module_utils.posture.patterns import any_of
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.registry import Params, probe
 
 _LINE = re.compile(r"(?P<path>/.*?)(?: =)? (?P<capabilities>[a-z_,0-9]*[=+][a-z]+.*)")
@@ -24,10 +24,10 @@ def file_capabilities(host: Host, params: Params) -> list[dict[str, Any]]:
     roots = [str(root) for root in params["roots"] if host.exists(str(root))]
     if not roots:
         raise ProbeError(f"none of {', '.join(map(str, params['roots']))} is there, wanted a folder with programs")
-    allow = [str(pattern) for pattern in params.get("allow", [])]
+    allowed = any_of(str(pattern) for pattern in params.get("allow", []))
     answer = host.run(["getcap", "-r", *roots], timeout=20.0).require_ok()
     found = [_entry(line) for line in answer.stdout.splitlines() if line.strip()]
-    return [one for one in found if not any(fnmatchcase(one["path"], pattern) for pattern in allow)]
+    return [one for one in found if not allowed(one["path"])]
 
 
 def _entry(line: str) -> dict[str, Any]:

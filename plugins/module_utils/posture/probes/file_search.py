@@ -8,11 +8,12 @@ import stat as stat_bits
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
+from functools import partial
 from typing import Any
 
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.errors import Absent, ProbeError, ProbeTimeout
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.host import DirEntry, FileStat, Host
+from ansible_collections.rampart.fleet.plugins.module_utils.posture.patterns import any_of
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.probes.mounts import mounts
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.registry import Params, probe
 
@@ -31,15 +32,23 @@ _SKIP = (
 )
 _BUDGET_S = 10.0
 _SHOWN = 200
+# The bits that any of the criteria asks for; few names have one.
+_NOTABLE = stat_bits.S_IWOTH | stat_bits.S_IWGRP | stat_bits.S_ISUID | stat_bits.S_ISGID
 
 
 @dataclass
-class Walk:
-    """What one walk found: paths by criterion, the number of names seen, and whether it saw everything."""
+class Tree:
+    """What one walk found: paths by criterion, the number of names, the folders that wait, and the seconds it took.
 
+    Probes share it: where one ran out of time, another goes on within its own. What stopped a walk stays the answer to
+    all, so that nobody takes what was found before for everything.
+    """
+
+    pending: list[str]
     found: dict[str, list[str]] = field(default_factory=lambda: {name: [] for name in CRITERIA})
     scanned: int = 0
-    complete: bool = True
+    spent_s: float = 0.0
+    failure: Exception | None = None
 
 
 @probe(
@@ -66,54 +75,81 @@ def file_search(host: Host, params: Params) -> dict[str, Any]:
     roots = tuple(str(root) for root in params.get("roots", ["/"]))
     skip = (*_SKIP, *(str(path) for path in params.get("skip", [])))
     budget = float(params.get("budget_s", _BUDGET_S))
-    walk = _shared_walk(host, roots, skip, budget)
-    allow = [str(pattern) for pattern in params.get("allow", [])]
-    matches = sorted(path for path in walk.found[criteria] if not any(fnmatchcase(path, one) for one in allow))
-    if not matches and not walk.complete:
-        raise ProbeTimeout(
-            f"nothing was found among the first {walk.scanned} names, and there was no time for the others"
-        )
+    trees = _walked(host, roots, skip, budget)
+    allowed = any_of(str(pattern) for pattern in params.get("allow", []))
+    matches = sorted(path for tree in trees for path in tree.found[criteria] if not allowed(path))
+    scanned, complete = sum(tree.scanned for tree in trees), not any(tree.pending for tree in trees)
+    if not matches and not complete:
+        raise ProbeTimeout(f"nothing was found among the first {scanned} names, and there was no time for the others")
     return {
         "matches": matches[:_SHOWN],
         "count": len(matches),
-        "scanned": walk.scanned,
-        "complete": walk.complete and len(matches) <= _SHOWN,
+        "scanned": scanned,
+        "complete": complete and len(matches) <= _SHOWN,
     }
 
 
-def _shared_walk(host: Host, roots: tuple[str, ...], skip: tuple[str, ...], budget: float) -> Walk:
-    """Walk once for all criteria: reading the directories costs far more than looking at three properties."""
-    return host.once(f"file_search: {roots} {skip} {budget}", lambda: _walk(host, roots, skip, budget))
-
-
-def _walk(host: Host, roots: tuple[str, ...], skip: tuple[str, ...], budget: float) -> Walk:
-    # Time is left to return what was found instead of being cut off with nothing.
-    end = time.monotonic() + min(host.stretched(budget), host.remaining() * 0.9)
-    barred = _barred(host, roots) | {path.rstrip("/") for path in skip}
-    walk = Walk()
+def _walked(host: Host, roots: tuple[str, ...], skip: tuple[str, ...], budget: float) -> list[Tree]:
+    """Walk each tree once for all criteria and probes: reading the folders costs far more than looking at them."""
+    barred = _barred(host) | {path.rstrip("/") for path in skip}
     owners = _Owners(host)
-    pending = [root.rstrip("/") for root in roots]
-    while pending:
-        if time.monotonic() >= end:
-            walk.complete = False
-            break
-        folder = pending.pop()
-        for entry in _entries(host, folder or "/"):
-            path = f"{folder}/{entry.name}"
-            walk.scanned += 1
-            if entry.stat is None:
-                continue
-            _note(walk, path, entry.stat, owners)
-            if stat_bits.S_ISDIR(entry.stat.mode) and path not in barred:
-                pending.append(path)
-    return walk
+    folders = _folders(host, roots, barred)
+    trees = [host.once(f"file_search: {folder} {skip}", partial(Tree, [folder])) for folder in folders]
+    if not all(root.rstrip("/") for root in roots):
+        trees.append(host.once("file_search: the root directory", lambda: _top(host, owners)))
+    # Time is left to return what was found instead of being cut off with nothing.
+    left = min(host.stretched(budget) - sum(tree.spent_s for tree in trees), host.remaining() * 0.9)
+    end = time.monotonic() + left
+    for tree in trees:
+        _walk(host, tree, barred, owners, end)
+    return trees
 
 
-def _barred(host: Host, roots: Iterable[str]) -> set[str]:
-    """Return the mount points that are not entered: what is mounted there last is not local."""
+def _folders(host: Host, roots: Iterable[str], barred: set[str]) -> list[str]:
+    """Return the folders to walk, each once; those of the root directory are the ones that others begin with."""
+    found: list[str] = []
+    for root in roots:
+        if root.rstrip("/"):
+            found.append(root.rstrip("/"))
+        else:
+            folders = (
+                f"/{entry.name}" for entry in _entries(host, "/") if entry.stat and entry.stat.type == "directory"
+            )
+            found += [folder for folder in folders if folder not in barred]
+    return list(dict.fromkeys(found))
+
+
+def _top(host: Host, owners: _Owners) -> Tree:
+    """Return what the root directory itself holds."""
+    tree = Tree([])
+    for entry in _entries(host, "/"):
+        _note(tree, f"/{entry.name}", entry.stat, owners)
+    return tree
+
+
+def _walk(host: Host, tree: Tree, barred: set[str], owners: _Owners, end: float) -> None:
+    if tree.failure is not None:
+        raise tree.failure
+    started = time.monotonic()
+    try:
+        while tree.pending and time.monotonic() < end:
+            folder = tree.pending.pop()
+            for entry in _entries(host, folder):
+                path = f"{folder}/{entry.name}"
+                _note(tree, path, entry.stat, owners)
+                if entry.stat is not None and stat_bits.S_ISDIR(entry.stat.mode) and path not in barred:
+                    tree.pending.append(path)
+    except (ProbeError, ProbeTimeout) as failure:
+        tree.failure = failure
+        raise
+    finally:
+        tree.spent_s += time.monotonic() - started
+
+
+def _barred(host: Host) -> set[str]:
+    """Return the mount points that are not entered from above: what is mounted there last is not local."""
     last = {mount.path: mount.fstype for mount in mounts(host)}
-    kept = {root.rstrip("/") for root in roots}
-    return {path for path, fstype in last.items() if fstype not in _LOCAL and path not in kept}
+    return {path for path, fstype in last.items() if fstype not in _LOCAL}
 
 
 def _entries(host: Host, folder: str) -> list[DirEntry]:
@@ -124,21 +160,27 @@ def _entries(host: Host, folder: str) -> list[DirEntry]:
         return []
 
 
-def _note(walk: Walk, path: str, status: FileStat, owners: _Owners) -> None:
-    mode = status.mode
-    if not stat_bits.S_ISLNK(mode):
-        if mode & stat_bits.S_IWOTH and _writable_matters(mode):
-            walk.found["world_writable"].append(path)
-        if mode & (stat_bits.S_ISUID | stat_bits.S_ISGID) and stat_bits.S_ISREG(mode):
-            walk.found["suid_sgid"].append(path)
-        if mode & stat_bits.S_IWGRP and status.gid != 0 and _writable_matters(mode):
-            walk.found["group_writable"].append(path)
-        if stat_bits.S_ISCHR(mode) or stat_bits.S_ISBLK(mode):
-            walk.found["device"].append(path)
+def _note(tree: Tree, path: str, status: FileStat | None, owners: _Owners) -> None:
+    tree.scanned += 1
+    if status is None:
+        return
+    mode, kind = status.mode, stat_bits.S_IFMT(status.mode)
     if status.uid != 0:
-        walk.found["not_root"].append(path)
+        tree.found["not_root"].append(path)
     if not owners.known(status):
-        walk.found["unowned"].append(path)
+        tree.found["unowned"].append(path)
+    if kind == stat_bits.S_IFLNK:
+        return
+    if kind in (stat_bits.S_IFCHR, stat_bits.S_IFBLK):
+        tree.found["device"].append(path)
+    if not mode & _NOTABLE:
+        return
+    if mode & stat_bits.S_IWOTH and _writable_matters(mode):
+        tree.found["world_writable"].append(path)
+    if mode & (stat_bits.S_ISUID | stat_bits.S_ISGID) and kind == stat_bits.S_IFREG:
+        tree.found["suid_sgid"].append(path)
+    if mode & stat_bits.S_IWGRP and status.gid != 0 and _writable_matters(mode):
+        tree.found["group_writable"].append(path)
 
 
 def _writable_matters(mode: int) -> bool:
@@ -153,7 +195,7 @@ class _Owners:
 
     def __init__(self, host: Host) -> None:
         self._host = host
-        self._seen: dict[tuple[int, int], bool] = {}
+        self._seen: dict[tuple[int, int], bool] = host.once("file_search: owners", dict)
 
     def known(self, status: FileStat) -> bool:
         pair = (status.uid, status.gid)

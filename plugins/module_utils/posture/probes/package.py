@@ -4,12 +4,12 @@
 
 from __future__ import annotations
 
-import fnmatch
 import re
 from typing import Any
 
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.errors import Absent, ProbeError
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.host import Host
+from ansible_collections.rampart.fleet.plugins.module_utils.posture.patterns import any_of
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.registry import Params, probe
 
 _STATUS = "/var/lib/dpkg/status"
@@ -54,7 +54,7 @@ def installed(host: Host) -> dict[str, dict[str, Any]]:
 
 def matching(names: Any, patterns: list[str]) -> list[str]:
     """Return the sorted names that match one of the shell patterns."""
-    return sorted(name for name in names if any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns))
+    return sorted(filter(any_of(patterns), names))
 
 
 def _installed(host: Host) -> dict[str, dict[str, Any]]:

@@ -10,6 +10,7 @@ from ansible_collections.rampart.fleet.plugins.module_utils.posture.errors impor
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.host import Host
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.registry import Params, probe
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.subject import word
+from ansible_collections.rampart.fleet.plugins.module_utils.posture.unit_files import SITE, VENDOR, stands
 
 # systemctl(1), is-enabled.
 _STATES = (
@@ -18,7 +19,23 @@ _STATES = (
 )
 
 
-@probe("unit_at_boot", required=("unit",), source="systemctl is-enabled {unit}")
+_ALL = "unit_at_boot: all"
+
+
+def _ask_all(host: Host, wanted: list[Params]) -> None:
+    """Ask for all units that have a file at once; releases of systemd differ in how they go on after one without."""
+    named = sorted({str(params["unit"]) for params in wanted})
+    units = [unit for unit in named if any(stands(host, f"{folder}/{unit}") for folder in (*SITE, *VENDOR))]
+    host.once(_ALL, lambda: _states(host, units))
+
+
+def _states(host: Host, units: list[str]) -> dict[str, str]:
+    states = host.run(["systemctl", "is-enabled", *units]).stdout.split() if units else []
+    # Each unit gets its own question when the answers cannot be told apart.
+    return dict(zip(units, states)) if len(states) == len(units) else {}
+
+
+@probe("unit_at_boot", required=("unit",), source="systemctl is-enabled {unit}", prefetch=_ask_all)
 def unit_at_boot(host: Host, params: Params) -> dict[str, Any]:
     """Return `{state}`: `enabled`, `disabled`, `static`, `masked`, ... as systemctl reads it from the disk.
 
@@ -26,6 +43,9 @@ def unit_at_boot(host: Host, params: Params) -> dict[str, Any]:
     Absent when there is no such unit file.
     """
     unit = str(params["unit"])
+    known: dict[str, str] = host.once(_ALL, dict)
+    if unit in known:
+        return {"state": word(known[unit], _STATES, f"systemctl is-enabled {unit}")}
     answer = host.run(["systemctl", "is-enabled", unit])
     state = answer.stdout.strip()
     if state == "not-found" or (not state and "No such file" in answer.stderr):

@@ -4,12 +4,12 @@
 
 from __future__ import annotations
 
-import fnmatch
 import json
 from typing import Any
 
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.errors import Absent, ProbeError
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.host import Host
+from ansible_collections.rampart.fleet.plugins.module_utils.posture.patterns import any_of
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.registry import Params, probe
 
 # systemd.unit(5), highest first; a name is looked up in this order, and a link to /dev/null ends the search.
@@ -38,12 +38,14 @@ def units_in_use(host: Host, params: Params) -> dict[str, list[str]]:
     masked: that is what the manager reads at boot, whether the unit has an [Install] section or not. The patterns of
     `except` are left out.
     """
-    patterns, spared = ([str(pattern) for pattern in params.get(name, [])] for name in ("units", "except"))
+    asked, spared = (any_of(str(pattern) for pattern in params.get(name, [])) for name in ("units", "except"))
     listed: list[dict[str, str]] = host.once("list-units", lambda: _list_units(host))
     wanted: list[str] = host.once("units at boot", lambda: _wanted(host))
     active = [unit["unit"] for unit in listed if unit["active"] in _RUNNING]
-    found = {"active": _matching(active, patterns), "at_boot": _matching(wanted, patterns)}
-    return {which: [name for name in names if not _matching([name], spared)] for which, names in found.items()}
+    return {
+        which: sorted({name for name in names if asked(name) and not spared(name)})
+        for which, names in (("active", active), ("at_boot", wanted))
+    }
 
 
 @probe("failed_units", source="systemctl list-units: failed")
@@ -83,10 +85,6 @@ def unit_files_open(host: Host, params: Params) -> dict[str, Any]:
             if status.type in ("file", "directory") and (status.uid != 0 or status.mode & 0o022):
                 matches.append({"path": path, "mode": status.octal, "owner": host.user_name(status.uid)})
     return {"scanned": scanned, "matches": matches}
-
-
-def _matching(names: list[str], patterns: list[str]) -> list[str]:
-    return sorted({name for name in names if any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)})
 
 
 def _list_units(host: Host) -> list[dict[str, str]]:
