@@ -11,12 +11,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from ansible.errors import AnsibleActionFail
+from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.model import SEVERITIES, Observation, Result, Waiver
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.parameters import setting_problems
-from ansible_collections.rampart.fleet.plugins.plugin_utils.posture import assessment, catalogue, waivers
+from ansible_collections.rampart.fleet.plugins.plugin_utils.aside import Aside, AsideFailed
+from ansible_collections.rampart.fleet.plugins.plugin_utils.peer_connection import connection_to
+from ansible_collections.rampart.fleet.plugins.plugin_utils.posture import assessment, catalogue, vantage, waivers
 from ansible_collections.rampart.fleet.plugins.plugin_utils.posture.catalogue_cache import default_cache
 from ansible_collections.rampart.fleet.plugins.plugin_utils.posture.collection import collection_version
 from ansible_collections.rampart.fleet.plugins.plugin_utils.role_specs import collection_root
@@ -77,6 +79,7 @@ class ActionModule(ActionBase):
                 "timeout_s": {"type": "float", "default": 60.0},
                 "parameters": {"type": "dict", "default": {}},
                 "vantage": {"type": "dict", "default": {}},
+                "points": {"type": "list", "elements": "str"},
             }
         )
         for name, variable in (("roles", "rampart_roles"), ("mode", "rampart_mode")):
@@ -107,22 +110,65 @@ class ActionModule(ActionBase):
         arguments: dict[str, Any],
         task_vars: dict[str, Any],
     ) -> assessment.Assessment:
-        asked = time.time()
-        answer = self._execute_module(
-            module_name="rampart.fleet.posture",
-            module_args={
-                "probes": [one.to_json() for one in assessment.requests_for(entries)],
-                "timeout_s": arguments["timeout_s"],
-            },
-            task_vars=task_vars,
-        )
-        if answer.get("failed") or "observations" not in answer:
-            return assessment.failed(_why(answer, task_vars))
-        if wrong := _clock_problem(float(answer["clock"]), asked, time.time()):
-            Display().warning(f"{subject.name}: {wrong}")
-        answers = {**arguments["vantage"], **answer["observations"]}
+        # The other host looks while this one is measured: each of the two spends most of its time waiting.
+        with Aside(lambda: self._seen(entries, arguments, task_vars)) as looking:
+            asked = time.time()
+            answer = self._execute_module(
+                module_name="rampart.fleet.posture",
+                module_args={
+                    "probes": [one.to_json() for one in assessment.requests_for(entries)],
+                    "timeout_s": arguments["timeout_s"],
+                },
+                task_vars=task_vars,
+            )
+            if answer.get("failed") or "observations" not in answer:
+                return assessment.failed(_why(answer, task_vars))
+            if wrong := _clock_problem(float(answer["clock"]), asked, time.time()):
+                Display().warning(f"{subject.name}: {wrong}")
+            try:
+                answers = {**arguments["vantage"], **looking.result(), **answer["observations"]}
+            except AsideFailed as failure:
+                return assessment.failed(f"the look from outside failed: {failure}")
         observations = {key: Observation.from_json(found) for key, found in answers.items()}
         return assessment.judge(subject, entries, observations, exceptions, arguments["parameters"])
+
+    def _seen(
+        self, entries: Sequence[catalogue.Entry], arguments: dict[str, Any], task_vars: dict[str, Any]
+    ) -> dict[str, Any]:
+        """Return what the first of the points that answers sees of the host, in the stored form."""
+        points, requests = arguments["points"], assessment.vantage_requests(entries)
+        if points is None or not requests:
+            return {}
+        for point in points or [""]:
+            try:
+                return self._look(point, arguments, task_vars)
+            except AnsibleConnectionFailure:
+                continue
+        reason = f"{' and '.join(points)} were to look at this host and did not answer"
+        return {key: found.to_json() for key, found in vantage.unseen(requests, reason).items()}
+
+    def _look(self, point: str, arguments: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
+        """Carry out rampart.fleet.posture_vantage, on the host `point` or, without one, from here."""
+        task = self._task.copy()
+        task.args = {name: arguments[name] for name in ("roles", "ids", "areas", "catalogue_paths")}
+        task.args["point"] = point
+        task.become, task.delegate_to = False, point or None
+        connection = self._connection
+        if point:
+            peer = task_vars["hostvars"][point]
+            connection = connection_to(point, peer, self._play_context, task)
+            task_vars = {**task_vars, "ansible_delegated_vars": {point: peer}}
+        action = self._shared_loader_obj.action_loader.get(
+            "rampart.fleet.posture_vantage",
+            task=task,
+            connection=connection,
+            play_context=self._play_context,
+            loader=self._loader,
+            templar=self._templar,
+            shared_loader_obj=self._shared_loader_obj,
+        )
+        observations: dict[str, Any] = action.run(task_vars=task_vars)["observations"]
+        return observations
 
     def _check_parameters(self, settings: dict[str, Any], controls: catalogue.Catalogue) -> None:
         known = {str(entry.control["id"]): entry.control for entry in controls.entries}

@@ -60,6 +60,13 @@ options:
         without it.
     type: dict
     default: {}
+  points:
+    description:
+      - Hosts of the inventory that may look at this one from outside while it is measured, the next one when one does
+        not answer; with an empty list the controller looks, if nothing stands between it and the host. Without it
+        nobody looks.
+    type: list
+    elements: str
 seealso:
   - module: rampart.fleet.posture_report
 """
@@ -147,6 +154,7 @@ def main() -> None:
             "catalogue_paths": {"type": "list", "elements": "path"},
             "parameters": {"type": "dict", "default": {}},
             "vantage": {"type": "dict", "default": {}},
+            "points": {"type": "list", "elements": "str"},
         },
         supports_check_mode=True,
     )
