@@ -17,6 +17,7 @@ from ansible.utils.display import Display
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.model import SEVERITIES, Observation, Result, Waiver
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.parameters import setting_problems
 from ansible_collections.rampart.fleet.plugins.plugin_utils.aside import Aside, AsideFailed
+from ansible_collections.rampart.fleet.plugins.plugin_utils.payload_cache import PayloadCache, default_payloads
 from ansible_collections.rampart.fleet.plugins.plugin_utils.peer_connection import connection_to
 from ansible_collections.rampart.fleet.plugins.plugin_utils.posture import assessment, catalogue, vantage, waivers
 from ansible_collections.rampart.fleet.plugins.plugin_utils.posture.catalogue_cache import default_cache
@@ -110,6 +111,8 @@ class ActionModule(ActionBase):
         arguments: dict[str, Any],
         task_vars: dict[str, Any],
     ) -> assessment.Assessment:
+        payloads = PayloadCache(default_payloads(), collection_root())
+        payloads.lend()
         # The other host looks while this one is measured: each of the two spends most of its time waiting.
         with Aside(lambda: self._seen(entries, arguments, task_vars)) as looking:
             asked = time.time()
@@ -129,6 +132,7 @@ class ActionModule(ActionBase):
                 answers = {**arguments["vantage"], **looking.result(), **answer["observations"]}
             except AsideFailed as failure:
                 return assessment.failed(f"the look from outside failed: {failure}")
+        payloads.keep()
         observations = {key: Observation.from_json(found) for key, found in answers.items()}
         return assessment.judge(subject, entries, observations, exceptions, arguments["parameters"])
 

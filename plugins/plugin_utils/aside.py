@@ -40,10 +40,10 @@ class Aside:
 
     def result(self) -> Any:
         """Return what the work returned, as JSON has it; AsideFailed when there is nothing."""
-        said = self._wait()
-        if not said:
-            raise AsideFailed("its process ended without an answer")
-        answer = json.loads(said)
+        try:
+            answer = json.loads(self._wait())
+        except ValueError:
+            raise AsideFailed("its process ended without an answer") from None
         if "failed" in answer:
             raise AsideFailed(answer["failed"])
         return answer["done"]
@@ -59,11 +59,11 @@ class Aside:
 def _work_and_exit(work: Callable[[], Any], writing: int) -> None:
     try:
         try:
-            answer = {"done": work()}
+            answer = json.dumps({"done": work()})
         except Exception as error:
-            answer = {"failed": f"{type(error).__name__}: {error}"}
+            answer = json.dumps({"failed": f"{type(error).__name__}: {error}"})
         with os.fdopen(writing, "w", encoding="utf-8") as stream:
-            json.dump(answer, stream)
+            stream.write(answer)
     finally:
         sys.stdout.flush()
         # Nothing of the caller's own runs here, neither its handlers at exit nor the code behind the fork.

@@ -119,7 +119,12 @@ def _applicability(control: Control, own: Observations, context: Context) -> _Ou
     finding = check({"all": applies.get("requires", [])}, own)
     if finding.doubt is not None:
         return _Outside(finding.doubt.state, f"cannot tell whether the control applies: {finding.doubt.reason}")
-    return None if finding.truth else _Outside("not_applicable", f"{why} ({'; '.join(finding.observed[:3])})")
+    if finding.truth:
+        return None
+    # Why something is absent says more than that it is: nobody could look, or the one who did met nothing.
+    seen = [own[one["obs"]] for one in applies.get("requires", ()) if one["op"] == "present" and "field" not in one]
+    reasons = dict.fromkeys(one.reason for one in seen if one.status == "absent" and one.reason)
+    return _Outside("not_applicable", f"{why} ({'; '.join(list(reasons or finding.observed)[:3])})")
 
 
 def _demand(control: Control, context: Context) -> _Demand | Doubt:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.errors import Absent, ProbeError, ProbeTimeout
-from ansible_collections.rampart.fleet.plugins.module_utils.posture.host import FileStat
+from ansible_collections.rampart.fleet.plugins.module_utils.posture.host import DirEntry, FileStat
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.local_host import LocalHost
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.probes.file_search import file_search
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.probes.files import file, files
@@ -99,6 +99,45 @@ def test_a_walk_without_time_has_proven_nothing(tmp_path: Path) -> None:
     host = tree(tmp_path)
     with pytest.raises(ProbeTimeout, match="no time"):
         file_search(host, {"criteria": "suid_sgid", "budget_s": 0})
+
+
+def test_walks_of_the_same_folders_are_one_walk(tmp_path: Path) -> None:
+    host = tree(tmp_path)
+    parts = file_search(host, {"criteria": "world_writable", "roots": ["/etc", "/bin"]})
+    (tmp_path / "etc/later").write_text("")
+    (tmp_path / "etc/later").chmod(0o666)
+    assert file_search(host, {"criteria": "world_writable", "roots": ["/etc"]})["matches"] == ["/etc/open"]
+    whole = file_search(host, {"criteria": "world_writable"})
+    assert whole["matches"] == parts["matches"] == ["/etc/open"]
+    assert (parts["scanned"], whole["scanned"]) == (5, 13)
+
+
+def test_a_folder_of_another_file_system_is_walked_by_who_names_it(tmp_path: Path) -> None:
+    host = tree(tmp_path)
+    assert file_search(host, {"criteria": "world_writable", "roots": ["/data"]})["matches"] == ["/data/open"]
+    assert file_search(host, {"criteria": "world_writable"})["matches"] == ["/etc/open"]
+
+
+def test_a_walk_that_had_no_time_is_gone_on_with_by_who_has_more(tmp_path: Path) -> None:
+    host = tree(tmp_path)
+    with pytest.raises(ProbeTimeout):
+        file_search(host, {"criteria": "suid_sgid", "budget_s": 0})
+    found = file_search(host, {"criteria": "suid_sgid", "budget_s": 5})
+    assert (found["matches"], found["complete"]) == (["/bin/su"], True)
+
+
+def test_a_folder_that_cannot_be_read_is_an_error_to_every_probe(tmp_path: Path) -> None:
+    host = tree(tmp_path)
+
+    def refused(path: str) -> list[DirEntry]:
+        raise ProbeError(f"{path} cannot be read: Input/output error")
+
+    host.scandir = refused  # type: ignore[method-assign]
+    with pytest.raises(ProbeError, match="/bin cannot be read"):
+        file_search(host, {"criteria": "suid_sgid", "roots": ["/bin"]})
+    del host.scandir
+    with pytest.raises(ProbeError, match="/bin cannot be read"):
+        file_search(host, {"criteria": "world_writable", "roots": ["/etc", "/bin"]})
 
 
 def test_an_unknown_criterion_is_refused() -> None:

@@ -293,6 +293,39 @@ def test_a_unit_at_boot_is_what_the_disk_says(state: str) -> None:
     assert unit_at_boot(host, {"unit": "x.service"}) == {"state": state}
 
 
+def units_host(answer: str) -> RecordedHost:
+    """Two units with a file and one without."""
+    ask = "systemctl is-enabled"
+    return RecordedHost(
+        commands={
+            f"{ask} a.service b.service": (1, answer, ""),
+            f"{ask} a.service": (0, "enabled\n", ""),
+            f"{ask} b.service": (1, "masked\n", ""),
+            f"{ask} c.service": (1, "", "Failed to get unit file state for c.service: No such file or directory"),
+        },
+        files={"/etc/systemd/system/a.service": "", "/usr/lib/systemd/system/b.service": ""},
+    )
+
+
+@pytest.mark.parametrize("answer", ["enabled\nmasked\n", "enabled\n", "", "what is this then\n"])
+def test_units_with_a_file_are_asked_for_at_once_and_else_one_by_one(answer: str) -> None:
+    host = units_host(answer)
+    wanted = [{"unit": f"{name}.service"} for name in "abc"]
+    assert unit_at_boot.prefetch is not None
+    unit_at_boot.prefetch(host, wanted)
+    assert [unit_at_boot(host, params) for params in wanted[:2]] == [{"state": "enabled"}, {"state": "masked"}]
+    with pytest.raises(Absent):
+        unit_at_boot(host, wanted[2])
+
+
+def test_an_answer_for_all_units_that_is_none_is_an_error() -> None:
+    host = units_host("what ever\n")
+    assert unit_at_boot.prefetch is not None
+    unit_at_boot.prefetch(host, [{"unit": "a.service"}, {"unit": "b.service"}])
+    with pytest.raises(ProbeError):
+        unit_at_boot(host, {"unit": "a.service"})
+
+
 @pytest.mark.parametrize("answer", [(1, "", "Failed: No such file or directory"), (4, "not-found\n", "")])
 def test_a_unit_that_does_not_exist_is_absent(answer: tuple[int, str, str]) -> None:
     with pytest.raises(Absent):
