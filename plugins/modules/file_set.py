@@ -30,6 +30,9 @@ options:
       content:
         description: The whole content, as the file shall have it. Required with O(files[].state=present).
         type: str
+      target:
+        description: Where a symbolic link leads. Required with O(files[].state=link).
+        type: str
       owner:
         description: Owner, name or number.
         type: str
@@ -49,8 +52,9 @@ options:
           - V(restricted) leaves content alone, sets owner and group and takes away permissions beyond O(files[].mode)
             without adding any; a path that does not exist stays so, and a symbolic link is left alone. Here the
             path may be a shell pattern; what matches it, and is not named itself, keeps its owner and group.
+          - V(link) is a symbolic link to O(files[].target), which need not exist; a file in its place is replaced.
         type: str
-        choices: [present, absent, directory, restricted]
+        choices: [present, absent, directory, restricted, link]
         default: present
       validate:
         description: Command without a shell that accepts or refuses the staged file, C(%s) in its arguments.
@@ -115,6 +119,9 @@ actions:
     gid:
       description: Its group afterwards.
       type: int
+    target:
+      description: Where it leads, when it is a symbolic link.
+      type: str
   sample: [{path: /etc/sudoers.d/rampart, action: create, mode: "0440", uid: 0, gid: 0}]
 """
 
@@ -135,10 +142,11 @@ from ansible_collections.rampart.fleet.plugins.module_utils.file_set.transaction
 FILE_OPTIONS = {
     "path": {"type": "str", "required": True},
     "content": {"type": "str"},
+    "target": {"type": "str"},
     "owner": {"type": "str", "default": "root"},
     "group": {"type": "str", "default": "root"},
     "mode": {"type": "str"},
-    "state": {"type": "str", "choices": ["present", "absent", "directory", "restricted"], "default": "present"},
+    "state": {"type": "str", "choices": ["present", "absent", "directory", "restricted", "link"], "default": "present"},
     "validate": {"type": "str"},
 }
 
@@ -193,7 +201,7 @@ def plan(files: Sequence[Any]) -> list[Action]:
     """Return what has to be done on this host."""
     specs = parse(files, lambda name: pwd.getpwnam(name).pw_uid, lambda name: grp.getgrnam(name).gr_gid)
     specs = expand(specs, glob.glob)
-    decided = (decide(spec, look(spec.path, read=spec.state in ("present", "absent"))) for spec in specs)
+    decided = (decide(spec, look(spec.path, read=spec.state in ("present", "absent", "link"))) for spec in specs)
     return [action for action in decided if action is not None]
 
 

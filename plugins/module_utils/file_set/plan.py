@@ -20,7 +20,8 @@ class Obstacle(Exception):
 
 @dataclass(frozen=True)
 class Found:
-    """What stands at a path: `kind` is file, link, directory or other; content of a regular file (None: not UTF-8)."""
+    """What stands at a path: `kind` is file, link, directory or other; content of a regular file (None: not UTF-8), or
+    where a link leads when one is wanted."""
 
     kind: str
     uid: int
@@ -41,7 +42,9 @@ class Action:
     def as_dict(self) -> dict[str, Any]:
         """Return the step as the module reports it: path, action and, where they change, mode and owner."""
         told: dict[str, Any] = {"path": self.spec.path, "action": self.verb}
-        if self.verb != "remove":
+        if self.spec.state == "link":
+            told.update(target=self.spec.content)
+        elif self.verb != "remove":
             told.update(mode=f"{self.mode:04o}", uid=self.spec.uid, gid=self.spec.gid)
         return told
 
@@ -54,11 +57,13 @@ def decide(spec: FileSpec, found: Found | None) -> Action | None:
         return _restricted(spec, found)
     if found is None:
         return Action("mkdir" if spec.state == "directory" else "create", spec, None, spec.mode)
-    wanted = "directory" if spec.state == "directory" else "file"
-    replaceable = found.kind == wanted or (wanted == "file" and found.kind == "link")
+    wanted = {"directory": "directory", "link": "link"}.get(spec.state, "file")
+    replaceable = found.kind == wanted or (wanted != "directory" and found.kind in ("file", "link"))
     if not replaceable:
         raise Obstacle(f"{spec.path} is a {found.kind}, wanted a {wanted}: move it away and run again")
     same_attributes = (found.uid, found.gid, found.mode) == (spec.uid, spec.gid, spec.mode)
+    if wanted == "link":
+        return None if (found.kind, found.content) == ("link", spec.content) else Action("replace", spec, found, 0o777)
     if wanted == "file" and (found.kind == "link" or found.content != spec.content):
         return Action("replace", spec, found, spec.mode)
     return None if same_attributes else Action("attributes", spec, found, spec.mode)
@@ -97,7 +102,8 @@ def _pair(action: Action) -> dict[str, str]:
 def _sides(action: Action) -> tuple[str, str]:
     found, spec = action.found, action.spec
     before = "" if found is None else _attributes(found.kind, found.uid, found.gid, found.mode)
-    kind = "directory" if spec.state == "directory" else found.kind if found and action.verb == "attributes" else "file"
+    kind = spec.state if spec.state in ("directory", "link") else "file"
+    kind = found.kind if found and action.verb == "attributes" else kind
     after = "" if action.verb == "remove" else _attributes(kind, spec.uid, spec.gid, action.mode)
     if action.verb in ("create", "replace"):
         after += spec.content

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Callable
 
-STATES = ("present", "absent", "directory", "restricted")
+STATES = ("present", "absent", "directory", "restricted", "link")
 _OCTAL = re.compile(r"[0-7]{3,4}")
 
 # A name or a number in, an id out; KeyError when nobody has the name.
@@ -28,7 +28,7 @@ class SpecError(ValueError):
 class FileSpec:
     """One wanted path. `mode` is the permission bits as a number; `validate` a command line with `%s`, or empty.
 
-    `keep` says that owner and group stay as they are found.
+    `keep` says that owner and group stay as they are found. The `content` of a link is where it leads.
     """
 
     path: str
@@ -74,10 +74,13 @@ def expand(specs: Sequence[FileSpec], matches: Callable[[str], Sequence[str]]) -
 def _one(entry: Mapping[str, Any], uid_of: IdOf, gid_of: IdOf) -> tuple[FileSpec | None, list[str]]:
     path = str(entry.get("path") or "")
     state = str(entry.get("state") or "present")
-    content = entry.get("content")
+    content = entry.get("target") if state == "link" else entry.get("content")
     mode = entry.get("mode") or ("0755" if state == "directory" else "0644")
     validate = str(entry.get("validate") or "")
     problems = _shape(path, state, content, mode, validate)
+    stray = "content" if state == "link" else "target"
+    if entry.get(stray):
+        problems.append(f"has {stray}, wanted none with state={state}")
     uid, problem = _id("owner", str(entry.get("owner") or "root"), uid_of)
     problems += problem
     gid, problem = _id("group", str(entry.get("group") or "root"), gid_of)
@@ -95,7 +98,9 @@ def _shape(path: str, state: str, content: Any, mode: Any, validate: str) -> lis
         problems.append("state is {!r}, wanted one of {}".format(state, ", ".join(STATES)))
     if state == "present" and content is None:
         problems.append("has no content, wanted content with state=present")
-    if state != "present" and content:
+    if state == "link" and not content:
+        problems.append("has no target, wanted target with state=link")
+    if state not in ("present", "link") and content:
         problems.append(f"has content, wanted none with state={state}")
     if not isinstance(mode, str) or not _OCTAL.fullmatch(mode):
         problems.append(f'mode is {mode!r}, wanted an octal string such as "0644"')

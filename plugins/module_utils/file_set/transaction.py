@@ -22,7 +22,7 @@ Undo = Callable[[], None]
 
 
 def look(path: str, read: bool) -> Found | None:
-    """Return what stands at a path (with a regular file's text when `read`), or None when nothing does."""
+    """Return what stands at a path, or None for nothing; when `read`, with a file's text or where a link leads."""
     try:
         status = os.lstat(path)
     except (FileNotFoundError, NotADirectoryError):
@@ -32,6 +32,8 @@ def look(path: str, read: bool) -> Found | None:
         if test(status.st_mode):
             kind = name
     content: str | None = ""
+    if read and kind == "link":
+        content = str(Path(path).readlink())
     if read and kind == "file":
         try:
             content = Path(path).read_bytes().decode("utf-8")
@@ -77,8 +79,11 @@ class Transaction:
             staged = beside(action.spec.path)
             self._litter.append(staged)
             self._undo.append(lambda: remove(staged))
-            write(staged, action.spec, action.mode)
-            self._validate(action.spec, staged)
+            if action.spec.state == "link":
+                _link(staged, action.spec.content)
+            else:
+                write(staged, action.spec, action.mode)
+                self._validate(action.spec, staged)
 
     def _make_parents(self, path: str) -> None:
         missing: list[Path] = []
@@ -97,7 +102,7 @@ class Transaction:
             self._attributes(action)
         elif action.verb == "create":
             # A hard link instead of a rename: it fails when somebody made the file since we looked.
-            os.link(beside(path), path)
+            os.link(beside(path), path, follow_symlinks=False)
             self._undo.append(lambda: os.unlink(path))  # noqa: PTH108  the path is a string throughout
             # Now, not at the end: tools that `verify` runs may read every file of the folder, as pam-auth-update does.
             remove(beside(path))
@@ -152,6 +157,11 @@ def _restore(path: str) -> Undo:
         os.replace(beside(path), path)  # noqa: PTH105
 
     return rewrite
+
+
+def _link(path: str, target: str) -> None:
+    remove(path)
+    Path(path).symlink_to(target)
 
 
 def write(path: str, spec: FileSpec, mode: int) -> None:

@@ -146,6 +146,36 @@ def test_a_link_is_replaced_and_its_target_left_alone(folder: Path, capsys: pyte
     assert not (folder / "link").is_symlink() and (folder / "old.conf").read_text() == "old\n"
 
 
+def test_links_check_real_and_again(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "wrong").symlink_to("elsewhere")
+    files = [
+        {"path": f"{folder}/deep/masked.service", "state": "link", "target": "/dev/null"},
+        {"path": f"{folder}/wrong", "state": "link", "target": "old.conf"},
+        {"path": f"{folder}/wide", "state": "link", "target": "/nonexistent"},
+    ]
+    checked = run(capsys, files, check=True)
+    assert checked["changed"] and not (folder / "deep").exists()
+    real = run(capsys, files)
+    assert real["actions"] == checked["actions"]
+    assert [one["action"] for one in real["actions"]] == [
+        "create",
+        "replace",
+        "replace",
+    ]
+    assert [Path(str(one["path"])).readlink() for one in files] == [Path(str(one["target"])) for one in files]
+    assert (folder / "old.conf").read_text() == "old\n"
+    for check in (False, True):
+        assert not run(capsys, files, check=check)["changed"]
+
+
+def test_links_are_taken_back(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "wrong").symlink_to("elsewhere")
+    before = snapshot(folder)
+    files = [{"path": f"{folder}/{name}", "state": "link", "target": "/b"} for name in ("wrong", "wide", "deep/new")]
+    assert run(capsys, files, verify=["false"])["failed"]
+    assert snapshot(folder) == before and (folder / "wrong").readlink() == Path("elsewhere")
+
+
 def test_a_missing_validator_fails_a_real_run_only(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     files = [{"path": f"{folder}/new", "content": "x", "validate": "/nonexistent/tool %s"}]
     assert run(capsys, files, check=True)["changed"]

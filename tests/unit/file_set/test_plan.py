@@ -30,6 +30,10 @@ def parsed(**entry: Any) -> FileSpec:
         ({"content": "", "mode": "9999"}, "mode is '9999'"),
         ({"content": "", "owner": "nobody-here"}, "owner 'nobody-here' does not exist"),
         ({"content": "", "validate": "visudo -cf"}, "wanted a command with %s"),
+        ({"state": "link"}, "has no target, wanted target with state=link"),
+        ({"state": "link", "target": "/b", "content": "x"}, "has content, wanted none with state=link"),
+        ({"content": "x", "target": "/b"}, "has target, wanted none with state=present"),
+        ({"state": "link", "target": "/b", "validate": "cat %s"}, "wanted a command with %s for the file"),
     ],
 )
 def test_an_entry_that_is_wrong_is_named(entry: dict[str, Any], message: str) -> None:
@@ -65,6 +69,10 @@ def test_defaults_are_root_and_the_usual_modes() -> None:
         ({"content": "x"}, Found("link", 0, 0, 0o777), "replace"),
         ({"state": "absent"}, None, None),
         ({"state": "absent"}, Found("link", 0, 0, 0o777), "remove"),
+        ({"state": "link", "target": "/b"}, None, "create"),
+        ({"state": "link", "target": "/b"}, Found("link", 1, 1, 0o777, "/b"), None),
+        ({"state": "link", "target": "/b"}, Found("link", 0, 0, 0o777, "/c"), "replace"),
+        ({"state": "link", "target": "/b"}, Found("file", 0, 0, 0o644, "/b"), "replace"),
         ({"state": "directory"}, None, "mkdir"),
         ({"state": "directory"}, Found("directory", 0, 0, 0o755), None),
         ({"state": "directory"}, Found("directory", 0, 0, 0o777), "attributes"),
@@ -89,6 +97,19 @@ def test_restricting_never_adds_a_permission() -> None:
 def test_a_directory_is_not_replaced_by_a_file(state: str) -> None:
     with pytest.raises(Obstacle, match="/etc/a is a directory, wanted a file"):
         decide(parsed(state=state, content="x" if state == "present" else None), Found("directory", 0, 0, 0o755))
+
+
+@pytest.mark.parametrize("kind", ["directory", "other"])
+def test_nothing_but_a_file_is_replaced_by_a_link(kind: str) -> None:
+    with pytest.raises(Obstacle, match=f"/etc/a is a {kind}, wanted a link"):
+        decide(parsed(state="link", target="/b"), Found(kind, 0, 0, 0o755))
+
+
+def test_the_diff_of_a_link_shows_where_it_leads() -> None:
+    action = decide(parsed(state="link", target="/b"), Found("link", 0, 0, 0o777, "/c"))
+    assert action is not None and action.as_dict() == {"path": "/etc/a", "action": "replace", "target": "/b"}
+    (shown,) = diff_of([action])
+    assert (shown["before"], shown["after"]) == ("/c", "/b")
 
 
 def test_the_diff_shows_the_content_and_changed_attributes() -> None:
