@@ -148,7 +148,7 @@ class ActionModule(ActionBase):
                 return self._look(point, arguments, task_vars)
             except AnsibleConnectionFailure:
                 continue
-        reason = f"{' and '.join(points)} were to look at this host and did not answer"
+        reason = f"no answer from {' and '.join(points)}"
         return {key: found.to_json() for key, found in vantage.unseen(requests, reason).items()}
 
     def _look(self, point: str, arguments: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
