@@ -14,16 +14,7 @@ author: The Rampart authors (@rampart-fleet)
 description:
   - Reads the database of dpkg, so that a role whose packages are all there need not start apt, which takes a second.
 options: {}
-attributes:
-  check_mode:
-    description: Changes nothing, in check mode or not.
-    support: full
-  diff_mode:
-    description: Changes nothing.
-    support: none
-  idempotent:
-    description: Changes nothing.
-    support: full
+extends_documentation_fragment: [rampart.fleet.attributes.read_only]
 """
 
 EXAMPLES = r"""
