@@ -28,7 +28,9 @@ options:
         type: str
         required: true
       content:
-        description: The whole content, as the file shall have it. Required with O(files[].state=present).
+        description:
+          - The whole content, as the file shall have it, or that of the block.
+          - Required with O(files[].state=present) and O(files[].state=block).
         type: str
       target:
         description: Where a symbolic link leads. Required with O(files[].state=link).
@@ -53,9 +55,15 @@ options:
             without adding any; a path that does not exist stays so, and a symbolic link is left alone. Here the
             path may be a shell pattern; what matches it, and is not named itself, keeps its owner and group.
           - V(link) is a symbolic link to O(files[].target), which need not exist; a file in its place is replaced.
+          - V(block) keeps the content between two marks at the end of a file that somebody else owns; all other lines,
+            owner, group and permissions stay. Without content there is no block. A file that does not exist is made,
+            and a symbolic link is left alone.
         type: str
-        choices: [present, absent, directory, restricted, link]
+        choices: [present, absent, directory, restricted, link, block]
         default: present
+      unless:
+        description: Regular expression for a line of others; a file that has one gets no O(files[].state=block).
+        type: str
       validate:
         description: Command without a shell that accepts or refuses the staged file, C(%s) in its arguments.
         type: str
@@ -89,6 +97,10 @@ EXAMPLES = r"""
         validate: visudo -cf %s
       - path: /etc/profile.d/rampart.sh
         content: "{{ lookup('ansible.builtin.template', 'etc/profile.d/rampart.sh.j2') }}"
+      - path: /etc/fstab
+        state: block
+        content: tmpfs /dev/shm tmpfs nosuid,nodev,noexec 0 0
+        unless: '^[^#]\S*\s+/dev/shm\s'
       - path: /etc/shadow
         state: restricted
         group: shadow
@@ -146,7 +158,12 @@ FILE_OPTIONS = {
     "owner": {"type": "str", "default": "root"},
     "group": {"type": "str", "default": "root"},
     "mode": {"type": "str"},
-    "state": {"type": "str", "choices": ["present", "absent", "directory", "restricted", "link"], "default": "present"},
+    "state": {
+        "type": "str",
+        "choices": ["present", "absent", "directory", "restricted", "link", "block"],
+        "default": "present",
+    },
+    "unless": {"type": "str"},
     "validate": {"type": "str"},
 }
 
@@ -201,7 +218,8 @@ def plan(files: Sequence[Any]) -> list[Action]:
     """Return what has to be done on this host."""
     specs = parse(files, lambda name: pwd.getpwnam(name).pw_uid, lambda name: grp.getgrnam(name).gr_gid)
     specs = expand(specs, glob.glob)
-    decided = (decide(spec, look(spec.path, read=spec.state in ("present", "absent", "link"))) for spec in specs)
+    read = ("present", "absent", "link", "block")
+    decided = (decide(spec, look(spec.path, read=spec.state in read)) for spec in specs)
     return [action for action in decided if action is not None]
 
 

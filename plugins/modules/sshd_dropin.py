@@ -29,6 +29,14 @@ options:
     description: The main configuration file, which must include the drop-in.
     type: path
     default: /etc/ssh/sshd_config
+  repeat:
+    description:
+      - Whether the settings stand in a marked block of O(main) too, before its first directive but for C(Include). The
+        drop-in comes first and decides; the block is for scanners, which often read no other file.
+      - V(false) takes the block away.
+      - Keywords whose values add up, and those of which the last value counts, are left out of the block.
+    type: bool
+    default: false
   settings:
     description: Keywords and values; a list is a list of algorithms or words, V(null) leaves a keyword out.
     type: dict
@@ -104,7 +112,7 @@ from ansible_collections.rampart.fleet.plugins.module_utils.deadman.operator imp
 from ansible_collections.rampart.fleet.plugins.module_utils.deadman.plan import DeadMan
 from ansible_collections.rampart.fleet.plugins.module_utils.deadman.switch import RollbackError, Switch
 from ansible_collections.rampart.fleet.plugins.module_utils.sshd.account import account_of
-from ansible_collections.rampart.fleet.plugins.module_utils.sshd.config import directives, rebased, rivals
+from ansible_collections.rampart.fleet.plugins.module_utils.sshd.config import directives, rebased, repeated, rivals
 from ansible_collections.rampart.fleet.plugins.module_utils.sshd.effective import context_argument, differences, parse
 from ansible_collections.rampart.fleet.plugins.module_utils.sshd.files import paths, read
 from ansible_collections.rampart.fleet.plugins.module_utils.sshd.lockout import reasons
@@ -117,6 +125,9 @@ from ansible_collections.rampart.fleet.plugins.module_utils.sshd.settings import
 )
 
 MODE = 0o600
+# What reading puts for a byte that is not UTF-8.
+UNREADABLE = "\N{REPLACEMENT CHARACTER}"
+REPEATED = "The same as the drop-in of Rampart, which is read first and decides."
 
 
 class SshdError(Exception):
@@ -172,7 +183,7 @@ class Sshd:
 class Candidate:
     """The complete configuration with the new drop-in, in a folder of its own, to be asked before anything changes."""
 
-    def __init__(self, sshd: Sshd, path: str, content: str, folder: str) -> None:
+    def __init__(self, sshd: Sshd, path: str, content: str, main: str, folder: str) -> None:
         self.sshd, self.path, self.folder = sshd, path, folder
         home = str(Path(path).parent)
         dropins = Path(folder) / Path(home).name
@@ -183,7 +194,7 @@ class Candidate:
         self.own = str(dropins / Path(path).name)
         Path(self.own).write_text(content, encoding="utf-8")
         self.main = str(Path(folder) / "sshd_config")
-        Path(self.main).write_text(rebased(read(sshd.main), home, str(dropins)), encoding="utf-8")
+        Path(self.main).write_text(rebased(main, home, str(dropins)), encoding="utf-8")
         self.home, self.dropins = home, str(dropins)
 
     def named(self, text: str) -> str:
@@ -225,30 +236,50 @@ class Candidate:
                 )
 
 
-def put(sshd: Sshd, switch: Switch | None, path: str, content: str) -> None:
-    """Arm, write and reload; on an error the previous file is back at once. Raises SshdError or RollbackError."""
-    target, folder = Path(path), "" if switch is None else switch.plan.folder
-    before = read(path) if target.exists() else None
+def put(sshd: Sshd, switch: Switch | None, changes: dict[str, str]) -> None:
+    """Arm, write and reload; on an error the previous files are back at once. Raises SshdError or RollbackError.
+
+    Both files are kept, whichever changes: a rollback that waits already takes back what a second run adds to it.
+    """
+    before = {path: read(path) if Path(path).exists() else None for path in (sshd.module.params["path"], sshd.main)}
     if switch is not None:
-        restore = f"cp {folder}/previous {shlex.quote(path)}" if before is not None else f"rm -f {shlex.quote(path)}"
         reload = "systemctl try-reload-or-restart ssh.service || systemctl try-reload-or-restart sshd.service"
-        switch.arm({"previous": before or ""}, [restore, f"/usr/sbin/sshd -t && {{ {reload}; }}"])
+        kept = {Path(path).name: text or "" for path, text in before.items()}
+        back = [_back(switch.plan.folder, path, text) for path, text in before.items()]
+        switch.arm(kept, [*back, f"/usr/sbin/sshd -t && {{ {reload}; }}"])
     try:
-        replace(target, content, MODE)
+        for path, content in changes.items():
+            replace(Path(path), content, MODE)
         rc, out, err = sshd.run(["/usr/sbin/sshd", "-t"])
         if rc != 0:
             raise SshdError(
                 f"sshd refuses the configuration in its place, the previous one was restored: {(err or out).strip()}"
             )
         sshd.reload()
-    except SshdError:
+    except (SshdError, OSError):
         if switch is not None:
             switch.roll_back()
-        elif before is None:
-            target.unlink()
         else:
-            replace(target, before, MODE)
+            _restore(before)
         raise
+
+
+def _back(folder: str, path: str, text: str | None) -> str:
+    place = shlex.quote(path)
+    return f"rm -f {place}" if text is None else f"cp {shlex.quote(f'{folder}/{Path(path).name}')} {place}"
+
+
+def _restore(before: dict[str, str | None]) -> None:
+    for path, text in before.items():
+        if text is None:
+            Path(path).unlink()
+        else:
+            replace(Path(path), text, MODE)
+
+
+def pair(path: str, before: str, after: str) -> dict[str, str]:
+    """Return a file before and after, in the shape that Ansible prints."""
+    return {"before": before, "after": after, "before_header": path, "after_header": path}
 
 
 def main() -> None:
@@ -257,6 +288,7 @@ def main() -> None:
         argument_spec={
             "path": {"type": "path", "default": "/etc/ssh/sshd_config.d/00-rampart.conf"},
             "main": {"type": "path", "default": "/etc/ssh/sshd_config"},
+            "repeat": {"type": "bool", "default": False},
             "settings": {"type": "dict", "required": True},
             "optional": {"type": "list", "elements": "str", "default": []},
             "contexts": {"type": "list", "elements": "dict", "default": [{"user": "root"}, {"user": "nobody"}]},
@@ -278,12 +310,16 @@ def run(module: AnsibleModule) -> dict[str, Any]:
     known = sshd.keywords()
     settings, left_out = supported(module.params["settings"], sshd.algorithms(), known, module.params["optional"])
     content = render(settings, module.params["header"])
+    main_before = read(sshd.main)
+    main_after = repeated(main_before, render(settings, REPEATED) if module.params["repeat"] else "")
+    if main_after != main_before and UNREADABLE in main_before:
+        raise SshdError(f"{sshd.main} is not UTF-8, so it cannot be written anew; convert it, or set repeat to false")
     who = operator(read, os.getpid())
     contexts = list(module.params["contexts"])
     if who is not None:
         contexts.append({"user": who.user, "addr": who.address, "laddr": who.local_address, "lport": who.local_port})
     with tempfile.TemporaryDirectory(prefix="rampart-sshd-") as folder:
-        candidate = Candidate(sshd, path, content, folder)
+        candidate = Candidate(sshd, path, content, main_after, folder)
         candidate.check()
         candidate.prove(settings, contexts, module.params["exceptions"])
         if who is not None:
@@ -293,19 +329,21 @@ def run(module: AnsibleModule) -> dict[str, Any]:
                 raise SshdError("this would lock out the account of this run, nothing was changed: " + "; ".join(found))
     before = read(path) if Path(path).exists() else ""
     mode = Path(path).stat().st_mode & 0o777 if before else MODE
-    changed = before != content or mode != MODE
-    behind = not changed and sshd.behind(Path(path).parent)
+    changes = {path: content} if before != content or mode != MODE else {}
+    if main_after != main_before:
+        changes[sshd.main] = main_after
+    behind = not changes and sshd.behind(Path(path).parent)
     switch = Switch(DeadMan("sshd", seconds), lambda argv: sshd.run(list(argv))) if seconds else None
-    if changed and not module.check_mode:
-        put(sshd, switch, path, content)
+    if changes and not module.check_mode:
+        put(sshd, switch, changes)
     if behind and not module.check_mode:
         sshd.reload()
     return {
-        "changed": changed or behind,
+        "changed": bool(changes) or behind,
         "armed": bool(switch and switch.pending) and not module.check_mode,
         "rollback": "sshd",
         "left_out": left_out,
-        "diff": {"before": before, "after": content, "before_header": path, "after_header": path},
+        "diff": [pair(path, before, content), pair(sshd.main, main_before, main_after)],
     }
 
 

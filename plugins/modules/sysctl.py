@@ -82,7 +82,12 @@ from ansible_collections.rampart.fleet.plugins.module_utils.file_set.spec import
 from ansible_collections.rampart.fleet.plugins.module_utils.file_set.transaction import Transaction, look
 from ansible_collections.rampart.fleet.plugins.module_utils.sysctl import plan as kernel_plan
 from ansible_collections.rampart.fleet.plugins.module_utils.sysctl.boot import overridden
-from ansible_collections.rampart.fleet.plugins.module_utils.sysctl.keys import SettingError, dotted, settings_of
+from ansible_collections.rampart.fleet.plugins.module_utils.sysctl.keys import (
+    SettingError,
+    dotted,
+    settings_of,
+    spelled_out,
+)
 from ansible_collections.rampart.fleet.plugins.module_utils.sysctl.local import ProcSys, sysctl_files
 
 HEADER = "# Written by rampart.fleet.sysctl as a whole: set variables of the role, not this file.\n"
@@ -96,7 +101,7 @@ def in_container(module: AnsibleModule) -> bool:
 
 def render(settings: dict[str, str]) -> str:
     """Return the text of the file, in the order of the keys."""
-    return HEADER + "".join(f"{dotted(key)} = {value}\n" for key, value in sorted(settings.items()))
+    return HEADER + "".join(f"{dotted(key)} = {value}\n" for key, value in sorted(spelled_out(settings).items()))
 
 
 def told(plan: kernel_plan.Plan, file: list[Action]) -> list[dict[str, str]]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from rampart.dev.frameworks import recommendations
-from rampart.dev.second_opinions import disagreements, document
+from rampart.dev.second_opinions import disagreements, document, explained, figures
 from tests.e2e.second_opinion.scanners import parse, parse_report
 
 RESULTS = b"""<?xml version="1.0"?>
@@ -23,19 +23,22 @@ RESULTS = b"""<?xml version="1.0"?>
 
 def test_every_disagreement_is_explained_and_names_a_recommendation_that_exists() -> None:
     known = {each.id for each in recommendations()}
+    text = document(disagreements(), figures())
     for each in disagreements():
-        assert each.ours and each.theirs and each.why
-        assert not each.recommendation or each.recommendation in known
-        assert f"`{each.rule}`" in document(disagreements())
+        assert each.topic and each.ours and each.theirs and each.why
+        assert {number for number in each.rules.values() if number} <= known
+        assert all(f"`{rule}`" in text for rule in each.rules)
 
 
 def test_a_rule_that_stands_twice_is_refused(tmp_path: Path) -> None:
-    entry = "- {scanner: s, rules: {r: ''}, ours: a, theirs: b, right: site, why: c}\n"
+    entry = "- {scanner: s, topic: t, rules: {r: ''}, ours: a, theirs: b, right: site, why: c}\n"
     table = tmp_path / "table.yml"
-    table.write_text(entry * 2)
+    table.write_text("disagreements:\n" + entry)
+    assert explained("s", disagreements(table)) == {"r"} and not explained("other", disagreements(table))
+    table.write_text("disagreements:\n" + entry * 2)
     with pytest.raises(ValueError, match="stands twice"):
         disagreements(table)
-    table.write_text(entry.replace("right: site", "right: nobody"))
+    table.write_text("disagreements:\n" + entry.replace("right: site", "right: nobody"))
     with pytest.raises(ValueError, match="nobody"):
         disagreements(table)
 
@@ -43,7 +46,8 @@ def test_a_rule_that_stands_twice_is_refused(tmp_path: Path) -> None:
 def test_results_of_openscap_are_counted() -> None:
     verdict = parse(RESULTS)
     assert verdict.failing == {"b", "d"}
-    assert round(verdict.rate) == 33
+    assert round(verdict.rate()) == 33
+    assert verdict.rate(without={"b"}) == 50
 
 
 def test_a_report_of_lynis_is_read() -> None:

@@ -93,6 +93,14 @@ def test_idle_shells_end_and_nobody_changes_that(host: Host) -> None:
     assert "not fixed" not in as_user(host, "bash --login -c 'TMOUT=0; echo not fixed'")[1]
 
 
+def test_shells_without_pam_have_the_mask_and_a_shell_in_a_shell_keeps_its_users(host: Host) -> None:
+    bare = f"setpriv --reuid={USER} --regid={USER} --clear-groups env -i PATH=/usr/bin:/bin HOME=/"
+    for shell in ("sh -lc", "bash -lc", "bash -ic"):
+        assert host.run(f"{bare} {shell} umask").stdout.strip() == "0027", shell
+    assert host.run(f"{bare} SHLVL=1 sh -c 'umask 0002; bash -ic umask'").stdout.strip() == "0002"
+    assert host.run("sh -c 'umask 0022; bash -lc umask; bash -ic umask'").stdout.split() == ["0022", "0022"]
+
+
 def test_what_is_done_as_root_is_written_down(host: Host) -> None:
     as_ops(host, "sudo --non-interactive /usr/bin/printf molecule-was-here")
     assert "molecule-was-here" in host.file("/var/log/sudo.log").content_string.replace("\n    ", " ")

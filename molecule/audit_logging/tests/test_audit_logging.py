@@ -49,6 +49,12 @@ def test_the_journal_takes_many_messages_of_one_service_and_not_all(host: Host) 
     assert "ForwardToSyslog=no" in merged.splitlines()
 
 
+def test_the_journals_main_file_says_the_same_and_keeps_its_own_lines(host: Host) -> None:
+    text = host.file("/etc/systemd/journald.conf").content_string
+    assert "ForwardToSyslog=no" in text.splitlines()
+    assert text.startswith("#  This file is part of systemd.")
+
+
 def test_the_journal_is_whole(host: Host) -> None:
     host.check_output("journalctl --rotate")
     each = "for file in /var/log/journal/*/*@*.journal; do journalctl --verify --file=$file || exit 1; done"

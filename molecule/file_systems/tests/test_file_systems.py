@@ -24,6 +24,12 @@ def test_set_uid_programs_mean_nothing_where_everybody_writes(host: Host, path: 
     assert {"nosuid", "nodev"} <= set(options)
 
 
+def test_the_table_of_mounts_says_what_shared_memory_has_and_is_valid(host: Host) -> None:
+    options = host.check_output("findmnt --fstab --noheadings --output OPTIONS --target /dev/shm").split(",")
+    assert {"nosuid", "nodev", "noexec"} <= set(options)
+    assert host.run("findmnt --verify").rc == 0
+
+
 def test_passwords_are_for_root_alone(host: Host) -> None:
     for path in ("/etc/shadow", "/etc/gshadow", "/etc/shadow-", "/etc/gshadow-"):
         if host.file(path).exists:

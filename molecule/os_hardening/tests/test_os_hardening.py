@@ -51,6 +51,11 @@ def test_an_interface_that_comes_later_gets_the_same_settings(host: Host) -> Non
         host.check_output("ip link del molecule0")
 
 
+def test_the_table_names_what_holds_for_all_interfaces(host: Host) -> None:
+    lines = host.file("/etc/sysctl.d/99-rampart.conf").content_string.splitlines()
+    assert {"net.ipv4.conf.all.rp_filter = 1", "net.ipv4.conf.default.rp_filter = 1"} <= set(lines)
+
+
 def test_nothing_dumps_core(host: Host) -> None:
     status, output = as_user(host, "ulimit -c")
     assert (status, output) == (0, "0")

@@ -56,7 +56,23 @@ def test_an_agent_and_a_tunnel_are_not_forwarded_for_anyone(host: Host) -> None:
             assert line in effective, user
 
 
-def test_the_distributions_own_file_is_untouched(host: Host) -> None:
-    changed = host.run("dpkg --verify openssh-server").stdout
-    assert "/etc/ssh/sshd_config" not in [line.split()[-1] for line in changed.splitlines()]
+def test_every_line_of_the_distributions_own_file_is_there(host: Host) -> None:
+    theirs = 'sed "/^# BEGIN Rampart/,/^# END Rampart/d" /etc/ssh/sshd_config'
+    host.check_output(f"sh -c '{theirs} | cmp - /usr/share/openssh/sshd_config'")
     assert host.service("ssh").is_running
+
+
+def test_a_scanner_that_reads_the_main_file_alone_reads_what_is_in_force(host: Host) -> None:
+    host.check_output("sh -c 'grep -v ^Include /etc/ssh/sshd_config > /run/molecule-sshd'")
+    try:
+        alone = host.check_output("sshd -T -f /run/molecule-sshd -C user=root,host=x,addr=198.18.0.1").splitlines()
+    finally:
+        host.check_output("rm /run/molecule-sshd")
+    effective = host.check_output("sshd -T -C user=root,host=x,addr=198.18.0.1").splitlines()
+    # What adds up, and that of which the last value counts, stands in the drop-in alone.
+    assert {line.split()[0] for line in set(effective) - set(alone)} <= {"denyusers", "maxstartups"}
+
+
+def test_who_connects_is_warned_by_what_the_console_says_too(host: Host) -> None:
+    assert "authorised use only" in attempt(host, "")
+    assert host.file("/etc/issue.net").mode == 0o644

@@ -7,10 +7,12 @@ Pure: decides from values, and touches nothing.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ansible_collections.rampart.fleet.plugins.module_utils.file_set.block import outside, with_block
 from ansible_collections.rampart.fleet.plugins.module_utils.file_set.spec import FileSpec
 
 
@@ -55,6 +57,8 @@ def decide(spec: FileSpec, found: Found | None) -> Action | None:
         return _absent(spec, found)
     if spec.state == "restricted":
         return _restricted(spec, found)
+    if spec.state == "block":
+        return _block(spec, found)
     if found is None:
         return Action("mkdir" if spec.state == "directory" else "create", spec, None, spec.mode)
     wanted = {"directory": "directory", "link": "link"}.get(spec.state, "file")
@@ -87,6 +91,22 @@ def _restricted(spec: FileSpec, found: Found | None) -> Action | None:
     if (found.uid, found.gid, found.mode) == (spec.uid, spec.gid, mode):
         return None
     return Action("attributes", spec, found, mode)
+
+
+def _block(spec: FileSpec, found: Found | None) -> Action | None:
+    if found is None:
+        content = with_block("", spec.content)
+        return Action("create", replace(spec, content=content), None, spec.mode) if content else None
+    # What a link points to is somebody else's, as above.
+    if found.kind == "link":
+        return None
+    if found.kind != "file" or found.content is None:
+        raise Obstacle(f"{spec.path} is not a file of text, so there is no place for a block: look at it by hand")
+    needless = spec.unless and any(re.search(spec.unless, line) for line in outside(found.content))
+    content = with_block(found.content, "" if needless else spec.content)
+    if content == found.content:
+        return None
+    return Action("replace", replace(spec, content=content, uid=found.uid, gid=found.gid), found, found.mode)
 
 
 def diff_of(actions: Sequence[Action]) -> list[dict[str, str]]:

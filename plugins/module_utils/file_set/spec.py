@@ -13,7 +13,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Callable
 
-STATES = ("present", "absent", "directory", "restricted", "link")
+STATES = ("present", "absent", "directory", "restricted", "link", "block")
+_WRITTEN = ("present", "block")
 _OCTAL = re.compile(r"[0-7]{3,4}")
 
 # A name or a number in, an id out; KeyError when nobody has the name.
@@ -28,7 +29,8 @@ class SpecError(ValueError):
 class FileSpec:
     """One wanted path. `mode` is the permission bits as a number; `validate` a command line with `%s`, or empty.
 
-    `keep` says that owner and group stay as they are found. The `content` of a link is where it leads.
+    `keep` says that owner and group stay as they are found. The `content` of a link is where it leads, that of a block
+    what stands between its marks; `unless` is an expression for a line of others that makes a block needless.
     """
 
     path: str
@@ -39,6 +41,7 @@ class FileSpec:
     mode: int
     validate: str = ""
     keep: bool = False
+    unless: str = ""
 
 
 def parse(entries: Sequence[Mapping[str, Any]], uid_of: IdOf, gid_of: IdOf) -> list[FileSpec]:
@@ -77,17 +80,19 @@ def _one(entry: Mapping[str, Any], uid_of: IdOf, gid_of: IdOf) -> tuple[FileSpec
     content = entry.get("target") if state == "link" else entry.get("content")
     mode = entry.get("mode") or ("0755" if state == "directory" else "0644")
     validate = str(entry.get("validate") or "")
+    unless = str(entry.get("unless") or "")
     problems = _shape(path, state, content, mode, validate)
     stray = "content" if state == "link" else "target"
     if entry.get(stray):
         problems.append(f"has {stray}, wanted none with state={state}")
+    problems += _expression(unless, state)
     uid, problem = _id("owner", str(entry.get("owner") or "root"), uid_of)
     problems += problem
     gid, problem = _id("group", str(entry.get("group") or "root"), gid_of)
     problems += problem
     if problems:
         return None, problems
-    return FileSpec(path, state, content or "", uid, gid, int(str(mode), 8), validate), []
+    return FileSpec(path, state, content or "", uid, gid, int(str(mode), 8), validate, unless=unless), []
 
 
 def _shape(path: str, state: str, content: Any, mode: Any, validate: str) -> list[str]:
@@ -96,17 +101,27 @@ def _shape(path: str, state: str, content: Any, mode: Any, validate: str) -> lis
         problems.append("wanted an absolute path without '.', '..', doubled or trailing slashes")
     if state not in STATES:
         problems.append("state is {!r}, wanted one of {}".format(state, ", ".join(STATES)))
-    if state == "present" and content is None:
-        problems.append("has no content, wanted content with state=present")
+    if state in _WRITTEN and content is None:
+        problems.append(f"has no content, wanted content with state={state}")
     if state == "link" and not content:
         problems.append("has no target, wanted target with state=link")
-    if state not in ("present", "link") and content:
+    if state not in (*_WRITTEN, "link") and content:
         problems.append(f"has content, wanted none with state={state}")
     if not isinstance(mode, str) or not _OCTAL.fullmatch(mode):
         problems.append(f'mode is {mode!r}, wanted an octal string such as "0644"')
-    if validate and ("%s" not in validate or state != "present"):
-        problems.append(f"validate is {validate!r}, wanted a command with %s for the file, with state=present")
+    if validate and ("%s" not in validate or state not in _WRITTEN):
+        problems.append(f"validate is {validate!r}, wanted a command with %s for the file, with state=present or block")
     return problems
+
+
+def _expression(unless: str, state: str) -> list[str]:
+    if unless and state != "block":
+        return [f"unless is {unless!r}, wanted none with state={state}"]
+    try:
+        re.compile(unless)
+    except re.error as error:
+        return [f"unless is {unless!r}, wanted a regular expression: {error}"]
+    return []
 
 
 def _id(what: str, name: str, id_of: IdOf) -> tuple[int, list[str]]:

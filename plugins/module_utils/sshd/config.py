@@ -15,9 +15,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Callable
 
+from ansible_collections.rampart.fleet.plugins.module_utils.file_set.block import with_block
+
 _DEPTH = 16
 # Of these sshd takes the last value: it never looks whether there is one already (servconf.c, sMaxStartups).
 _LAST_WINS = ("maxstartups",)
+# Of these it takes all values.
+_ADDING_UP = (
+    "acceptenv", "allowgroups", "allowusers", "authenticationmethods", "denygroups", "denyusers", "hostkey",
+    "listenaddress", "persourcepenalties", "port", "setenv", "subsystem",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -96,6 +103,18 @@ def rebased(text: str, old: str, new: str) -> str:
     return "\n".join(result) + "\n"
 
 
+def repeated(text: str, settings: str) -> str:
+    """Return a main configuration with the rendered settings as the block of ours, before its first directive but for
+    Include; without settings there is none.
+
+    A second value of a list that adds up would be a second entry, and where the last value counts the block would
+    decide.
+    """
+    lines = settings.splitlines(keepends=True)
+    content = "".join(line for line in lines if line.split()[0].lower() not in (*_ADDING_UP, *_LAST_WINS))
+    return with_block(text, content, before=_decides)
+
+
 def includes(text: str, path: str, match_glob: Callable[[str, str], bool]) -> bool:
     """Say whether a configuration includes the path, before any other directive takes effect or after."""
     return any(
@@ -120,6 +139,10 @@ def rivals(found: Sequence[Directive], keyword: str, own: str) -> list[Directive
 def _cut(line: str) -> tuple[str, str, str]:
     parts = line.split(None, 1)
     return parts[0], " ", parts[1] if len(parts) > 1 else ""
+
+
+def _decides(line: str) -> bool:
+    return next((keyword for _number, keyword, _value in split(line)), "include") != "include"
 
 
 def _moved(path: str, old: str, new: str) -> str:

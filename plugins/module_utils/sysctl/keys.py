@@ -60,6 +60,20 @@ def settings_of(wanted: Mapping[str, Any]) -> dict[str, str]:
     return settings
 
 
+def spelled_out(settings: Mapping[str, str]) -> dict[str, str]:
+    """Return the settings with what a pattern of interfaces says of `all` and `default` under their own names as well.
+
+    It is the same to the kernel; scanners look for a line with the name. An exact key beats the pattern here too.
+    """
+    named = {
+        path.replace("/conf/*/", f"/conf/{name}/"): value
+        for path, value in settings.items()
+        for name in ("all", "default")
+        if "/conf/*/" in path
+    }
+    return {**named, **settings}
+
+
 def _problems(key: Any, value: Any) -> list[str]:
     path = canonical(str(key))
     problems = []

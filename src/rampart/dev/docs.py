@@ -24,7 +24,9 @@ def documents(root: Path) -> dict[Path, str]:
     files = {role.path / "README.md": render.role_readme(role) for role in roles}
     files[root / "docs" / "controls.md"] = render.catalogue(roles)
     files[root / "docs" / "coverage.md"] = coverage.document(roles, recommendations(), reasons(), frameworks())
-    files[root / "docs" / "second-opinions.md"] = second_opinions.document(second_opinions.disagreements())
+    files[root / "docs" / "second-opinions.md"] = second_opinions.document(
+        second_opinions.disagreements(), second_opinions.figures()
+    )
     return files
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import gzip
 import subprocess
 import xml.etree.ElementTree as ElementTree
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,11 +34,10 @@ class Verdict:
         """Rules that fail or could not be decided."""
         return {rule for rule, result in self.results.items() if result in ("fail", "error", "unknown")}
 
-    @property
-    def rate(self) -> float:
-        """The share of the applicable rules that pass, in percent."""
+    def rate(self, without: Collection[str] = ()) -> float:
+        """The share of the applicable rules that pass, in percent; failures of those in `without` do not count."""
         passing = sum(result == "pass" for result in self.results.values())
-        return 100 * passing / max(1, passing + len(self.failing))
+        return 100 * passing / max(1, passing + len(self.failing.difference(without)))
 
 
 def on_host(lab: str, host: str, script: str, stdin: bytes = b"") -> bytes:
@@ -47,11 +47,14 @@ def on_host(lab: str, host: str, script: str, stdin: bytes = b"") -> bytes:
 
 
 def install(lab: str, host: str, data_stream: Path) -> None:
-    """Put the scanners and the data stream on a host."""
+    """Put the scanners and the data stream on a host.
+
+    The data stream asks most of its rules only of a host that has the package `linux-base`, which comes with a kernel.
+    """
     on_host(
         lab, host,
-        "apt-get update -qq >&2; "
-        "DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends lynis openscap-scanner >&2",
+        "apt-get update -qq >&2; DEBIAN_FRONTEND=noninteractive "
+        "apt-get install -y -qq --no-install-recommends lynis openscap-scanner linux-base >&2",
     )  # fmt: skip
     content = gzip.compress(data_stream.read_bytes())
     on_host(lab, host, "mkdir -p -m 0700 /root/scan; gunzip > /root/scan/ds.xml", content)

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
+from ansible_collections.rampart.fleet.plugins.module_utils.file_set.block import BEGIN, END
 from ansible_collections.rampart.fleet.plugins.modules import file_set
 
 ME = {"owner": str(os.getuid()), "group": str(os.getgid())}
@@ -41,7 +42,8 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "gone.conf").write_text("gone\n")
     (tmp_path / "wide").write_text("secret\n")
     (tmp_path / "wide").chmod(0o666)
-    for name in ("old.conf", "gone.conf"):
+    (tmp_path / "theirs").write_text("theirs\n")
+    for name in ("old.conf", "gone.conf", "theirs"):
         (tmp_path / name).chmod(0o644)
     return tmp_path
 
@@ -53,6 +55,7 @@ def wanted(folder: Path) -> list[dict[str, Any]]:
         {"path": f"{folder}/gone.conf", "state": "absent"},
         {"path": f"{folder}/wide", "state": "restricted", "mode": "0640"},
         {"path": f"{folder}/dir", "state": "directory", "mode": "0750"},
+        {"path": f"{folder}/theirs", "state": "block", "content": "ours\n", "validate": "grep -q theirs %s"},
     ]
 
 
@@ -62,13 +65,21 @@ def test_check_real_again_and_again_in_check(folder: Path, capsys: pytest.Captur
     assert checked["changed"] and snapshot(folder) == before
     real = run(capsys, wanted(folder))
     assert real["changed"] and real["actions"] == checked["actions"] and real["diff"] == checked["diff"]
-    assert [action["action"] for action in real["actions"]] == ["create", "replace", "remove", "attributes", "mkdir"]
+    assert [action["action"] for action in real["actions"]] == [
+        "create",
+        "replace",
+        "remove",
+        "attributes",
+        "mkdir",
+        "replace",
+    ]
     assert snapshot(folder) == {
         "deep": ("", 0o755),
         "deep/er": ("", 0o755),
         "deep/er/new.conf": ("new\n", 0o640),
         "dir": ("", 0o750),
         "old.conf": ("newer\n", 0o644),
+        "theirs": (f"theirs\n{BEGIN}\nours\n{END}\n", 0o644),
         "wide": ("secret\n", 0o640),
     }
     for check in (False, True):
@@ -97,7 +108,7 @@ def test_tools_that_read_the_whole_folder_see_no_file_of_ours(folder: Path, caps
     files = [*wanted(folder), {"path": f"{folder}/new", "content": "x"}]
     answer = run(capsys, files, verify=[f"sh -c 'ls -A {folder} > {folder}/seen'"])
     assert answer["changed"]
-    assert (folder / "seen").read_text().split() == ["deep", "dir", "new", "old.conf", "seen", "wide"]
+    assert (folder / "seen").read_text().split() == ["deep", "dir", "new", "old.conf", "seen", "theirs", "wide"]
 
 
 def test_a_file_that_is_no_text_and_a_link_come_back(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from ansible_collections.rampart.fleet.plugins.module_utils.file_set.block import BEGIN, END, with_block
 from ansible_collections.rampart.fleet.plugins.module_utils.file_set.plan import Found, Obstacle, decide, diff_of
 from ansible_collections.rampart.fleet.plugins.module_utils.file_set.spec import FileSpec, SpecError, expand, parse
 
@@ -34,6 +35,9 @@ def parsed(**entry: Any) -> FileSpec:
         ({"state": "link", "target": "/b", "content": "x"}, "has content, wanted none with state=link"),
         ({"content": "x", "target": "/b"}, "has target, wanted none with state=present"),
         ({"state": "link", "target": "/b", "validate": "cat %s"}, "wanted a command with %s for the file"),
+        ({"state": "block"}, "has no content, wanted content with state=block"),
+        ({"content": "", "unless": "x"}, "unless is 'x', wanted none with state=present"),
+        ({"content": "", "state": "block", "unless": "("}, "wanted a regular expression"),
     ],
 )
 def test_an_entry_that_is_wrong_is_named(entry: dict[str, Any], message: str) -> None:
@@ -138,3 +142,54 @@ def test_a_pattern_restricts_what_matches_and_is_not_named_and_keeps_its_owner()
     assert action is not None
     assert (action.mode, action.spec.uid, action.spec.gid) == (0o640, 101, 102)
     assert decide(found[1], Found("file", 101, 102, 0o600)) is None
+
+
+def test_a_block_changes_nothing_but_itself_and_goes_without_a_trace() -> None:
+    theirs = "a = 1\n# no end of line"
+    action = decide(parsed(state="block", content="b = 2\n"), Found("file", 7, 8, 0o640, theirs))
+    assert action is not None and (action.spec.uid, action.spec.gid, action.mode) == (7, 8, 0o640)
+    text = action.spec.content
+    assert text == f"{theirs}\n{BEGIN}\nb = 2\n{END}\n"
+    found = Found("file", 7, 8, 0o640, f"{text}c = 3\n")
+    changed = decide(parsed(state="block", content="b = 4"), found)
+    assert changed is not None and changed.spec.content == f"{theirs}\nc = 3\n{BEGIN}\nb = 4\n{END}\n"
+    gone = decide(parsed(state="block", content=""), found)
+    assert gone is not None and gone.spec.content == f"{theirs}\nc = 3\n"
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        Found("link", 0, 0, 0o777),
+        Found("file", 0, 0, 0o644, f"x\n{BEGIN}\nshm\n{END}\n"),
+        Found("file", 0, 0, 0o644, "their shm\n"),
+    ],
+)
+def test_a_block_that_is_there_or_needless_is_left_alone(found: Found | None) -> None:
+    assert decide(parsed(state="block", content="shm", unless="their shm"), found) is None
+
+
+def test_a_file_that_is_not_there_is_made_for_a_block_and_for_no_content_it_is_not() -> None:
+    action = decide(parsed(state="block", content="a = 1"), None)
+    assert action is not None and (action.verb, action.mode) == ("create", 0o644)
+    assert action.spec.content == f"{BEGIN}\na = 1\n{END}\n"
+    assert decide(parsed(state="block", content=""), None) is None
+
+
+def test_a_block_goes_when_others_have_a_line_for_it() -> None:
+    found = Found("file", 0, 0, 0o644, f"their shm\n{BEGIN}\nshm\n{END}\n")
+    action = decide(parsed(state="block", content="shm", unless="their shm"), found)
+    assert action is not None and action.spec.content == "their shm\n"
+
+
+@pytest.mark.parametrize("found", [Found("directory", 0, 0, 0o755), Found("file", 0, 0, 0o644, None)])
+def test_a_block_has_no_place_in_what_is_no_text(found: Found) -> None:
+    with pytest.raises(Obstacle, match="no place for a block"):
+        decide(parsed(state="block", content="x"), found)
+
+
+def test_half_a_block_is_a_line_of_others() -> None:
+    assert with_block(f"{BEGIN}\na\n", "b") == f"{BEGIN}\na\n{BEGIN}\nb\n{END}\n"
+    assert with_block("a\nMatch x\nb\n", "c", before=lambda line: line.startswith("Match")) == (
+        f"a\n{BEGIN}\nc\n{END}\nMatch x\nb\n"
+    )

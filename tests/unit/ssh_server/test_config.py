@@ -6,7 +6,14 @@ from __future__ import annotations
 
 import fnmatch
 
-from ansible_collections.rampart.fleet.plugins.module_utils.sshd.config import Directive, directives, rebased, rivals
+from ansible_collections.rampart.fleet.plugins.module_utils.file_set.block import BEGIN, END
+from ansible_collections.rampart.fleet.plugins.module_utils.sshd.config import (
+    Directive,
+    directives,
+    rebased,
+    repeated,
+    rivals,
+)
 
 MAIN, OWN = "/etc/ssh/sshd_config", "/etc/ssh/sshd_config.d/00-rampart.conf"
 FILES = {
@@ -64,3 +71,18 @@ def test_a_later_file_decides_a_keyword_whose_last_value_counts() -> None:
     assert [one.file for one in rivals(later, "MaxStartups", "/own")] == ["/z"]
     usual = [Directive("/own", 1, "maxsessions", "10"), Directive("/z", 2, "maxsessions", "100")]
     assert rivals(usual, "MaxSessions", "/own") == []
+
+
+def test_the_main_file_repeats_what_neither_adds_up_nor_decides_before_its_first_directive() -> None:
+    settings = "# header\nPermitRootLogin no\nMaxStartups 10:30:60\nDenyUsers root\nHostKey /k\nBanner /etc/issue.net\n"
+    block = f"{BEGIN}\n# header\nPermitRootLogin no\nBanner /etc/issue.net\n{END}\n"
+    main = "Include x\n#Match y\n  match User git\n  PermitRootLogin yes\n"
+    assert repeated(main, settings) == f"Include x\n#Match y\n{block}  match User git\n  PermitRootLogin yes\n"
+    assert repeated(repeated(main, settings), settings) == repeated(main, settings)
+    assert repeated("# a\n\nPort 22\n", settings) == f"# a\n\n{block}Port 22\n"
+    assert repeated("Include x\n", settings) == f"Include x\n{block}"
+
+
+def test_without_settings_the_main_file_is_as_it_was() -> None:
+    main = "Include x\nMatch User git\n  PermitRootLogin yes\n"
+    assert repeated(repeated(main, "Banner none\n"), "") == main

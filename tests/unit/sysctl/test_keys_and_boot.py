@@ -14,6 +14,7 @@ from ansible_collections.rampart.fleet.plugins.module_utils.sysctl.keys import (
     canonical,
     dotted,
     settings_of,
+    spelled_out,
 )
 from ansible_collections.rampart.fleet.plugins.module_utils.sysctl.local import sysctl_files
 
@@ -118,3 +119,13 @@ def test_the_files_of_a_host_are_found(tmp_path: Path) -> None:
         "/etc/sysctl.d/99-sysctl.conf",
     ]
     assert overridden({"kernel/a": "2"}, files)[0]["file"] == "/etc/sysctl.d/99-sysctl.conf"
+
+
+def test_what_a_pattern_says_of_all_interfaces_is_spelled_out_and_an_exact_key_beats_it() -> None:
+    settings = settings_of({"net.ipv4.conf.*.rp_filter": 1, "net.ipv4.conf.all.rp_filter": 2, "net.core.*": 3})
+    assert {dotted(key): value for key, value in spelled_out(settings).items()} == {
+        "net.ipv4.conf.*.rp_filter": "1",
+        "net.ipv4.conf.default.rp_filter": "1",
+        "net.ipv4.conf.all.rp_filter": "2",
+        "net.core.*": "3",
+    }

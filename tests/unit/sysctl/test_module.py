@@ -49,11 +49,13 @@ def test_check_real_again_and_again_in_check(proc: Path, capsys: pytest.CaptureF
     real = run(capsys, proc)
     assert real["changed"] and real["actions"] == checked["actions"] and real["diff"] == checked["diff"]
     assert set(values(proc).values()) == {"2", "1"}
-    assert (
-        (proc / "90.conf")
-        .read_text()
-        .endswith("kernel.kptr_restrict = 2\nkernel.none = 1\nnet.ipv4.conf.*.rp_filter = 1\n")
-    )
+    assert (proc / "90.conf").read_text().splitlines()[1:] == [
+        "kernel.kptr_restrict = 2",
+        "kernel.none = 1",
+        "net.ipv4.conf.*.rp_filter = 1",
+        "net.ipv4.conf.all.rp_filter = 1",
+        "net.ipv4.conf.default.rp_filter = 1",
+    ]
     for check in (False, True):
         again = run(capsys, proc, check=check)
         assert not again["changed"] and again["actions"] == [] and again["diff"] == []
