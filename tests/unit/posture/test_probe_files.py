@@ -126,18 +126,49 @@ def test_a_walk_that_had_no_time_is_gone_on_with_by_who_has_more(tmp_path: Path)
     assert (found["matches"], found["complete"]) == (["/bin/su"], True)
 
 
-def test_a_folder_that_cannot_be_read_is_an_error_to_every_probe(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_read_is_an_error_to_every_probe(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     host = tree(tmp_path)
+    real = LocalHost.scandir
 
-    def refused(path: str) -> list[DirEntry]:
-        raise ProbeError(f"{path} cannot be read: Input/output error")
+    def refused(self: LocalHost, path: str) -> list[DirEntry]:
+        if path == "/bin":
+            raise ProbeError(f"{path} cannot be read: Input/output error")
+        return real(self, path)
 
-    host.scandir = refused  # type: ignore[method-assign]
-    with pytest.raises(ProbeError, match="/bin cannot be read"):
-        file_search(host, {"criteria": "suid_sgid", "roots": ["/bin"]})
-    del host.scandir
-    with pytest.raises(ProbeError, match="/bin cannot be read"):
-        file_search(host, {"criteria": "world_writable", "roots": ["/etc", "/bin"]})
+    with monkeypatch.context() as broken:
+        broken.setattr(LocalHost, "scandir", refused)
+        for params in (
+            {"criteria": "suid_sgid", "roots": ["/bin"]},
+            {"criteria": "world_writable"},
+            {"criteria": "device"},
+        ):
+            with pytest.raises(ProbeError, match="/bin cannot be read"):
+                file_search(host, params)
+    assert file_search(host, {"criteria": "suid_sgid"})["matches"] == ["/bin/su"]
+
+
+def test_a_walk_that_was_given_up_and_comes_back_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host = tree(tmp_path)
+    real = LocalHost.scandir
+    late: list[dict[str, object]] = []
+
+    def hangs(self: LocalHost, path: str) -> list[DirEntry]:
+        entries = real(self, path)
+        if path == "/bin" and not late:
+            # While this call hangs, its probe is given up, and the next one walks to the end.
+            late.append({})
+            late[0] = file_search(host, {"criteria": "suid_sgid"})
+        return entries
+
+    monkeypatch.setattr(LocalHost, "scandir", hangs)
+    with pytest.raises(ProbeTimeout, match="given up"):
+        file_search(host, {"criteria": "world_writable"})
+    assert (late[0]["matches"], late[0]["scanned"], late[0]["complete"]) == (["/bin/su"], 13, True)
+    assert file_search(host, {"criteria": "world_writable"})["matches"] == ["/etc/open"]
 
 
 def test_an_unknown_criterion_is_refused() -> None:

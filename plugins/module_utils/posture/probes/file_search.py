@@ -40,15 +40,15 @@ _NOTABLE = stat_bits.S_IWOTH | stat_bits.S_IWGRP | stat_bits.S_ISUID | stat_bits
 class Tree:
     """What one walk found: paths by criterion, the number of names, the folders that wait, and the seconds it took.
 
-    Probes share it: where one ran out of time, another goes on within its own. What stopped a walk stays the answer to
-    all, so that nobody takes what was found before for everything.
+    Probes share it: where one ran out of time, another goes on within its own. A folder waits until all of it was
+    looked at, so that what stops a walk there, a dead mount or a fault of the disk, stops the next one as well.
     """
 
     pending: list[str]
     found: dict[str, list[str]] = field(default_factory=lambda: {name: [] for name in CRITERIA})
     scanned: int = 0
     spent_s: float = 0.0
-    failure: Exception | None = None
+    walker: object = None
 
 
 @probe(
@@ -77,7 +77,7 @@ def file_search(host: Host, params: Params) -> dict[str, Any]:
     budget = float(params.get("budget_s", _BUDGET_S))
     trees = _walked(host, roots, skip, budget)
     allowed = any_of(str(pattern) for pattern in params.get("allow", []))
-    matches = sorted(path for tree in trees for path in tree.found[criteria] if not allowed(path))
+    matches = sorted({path for tree in trees for path in tree.found[criteria] if not allowed(path)})
     scanned, complete = sum(tree.scanned for tree in trees), not any(tree.pending for tree in trees)
     if not matches and not complete:
         raise ProbeTimeout(f"nothing was found among the first {scanned} names, and there was no time for the others")
@@ -128,20 +128,21 @@ def _top(host: Host, owners: _Owners) -> Tree:
 
 
 def _walk(host: Host, tree: Tree, barred: set[str], owners: _Owners, end: float) -> None:
-    if tree.failure is not None:
-        raise tree.failure
+    tree.walker = walker = object()
     started = time.monotonic()
     try:
         while tree.pending and time.monotonic() < end:
-            folder = tree.pending.pop()
-            for entry in _entries(host, folder):
+            folder = tree.pending[-1]
+            entries = _entries(host, folder)
+            if tree.walker is not walker:
+                raise ProbeTimeout("the walk was given up when it got no answer, and another probe goes on with it")
+            folders = []
+            for entry in entries:
                 path = f"{folder}/{entry.name}"
                 _note(tree, path, entry.stat, owners)
                 if entry.stat is not None and stat_bits.S_ISDIR(entry.stat.mode) and path not in barred:
-                    tree.pending.append(path)
-    except (ProbeError, ProbeTimeout) as failure:
-        tree.failure = failure
-        raise
+                    folders.append(path)
+            tree.pending[-1:] = folders
     finally:
         tree.spent_s += time.monotonic() - started
 
