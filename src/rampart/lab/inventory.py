@@ -42,6 +42,9 @@ def render(plan: LabPlan, folder: LabFolder, endpoints: dict[str, Endpoint]) -> 
         "lab_network": plan.network,
         "lab_controller": plan.controller,
     }
+    if plan.driver == "qemu":
+        # Emulated on a busy machine, sudo takes longer than the ten seconds that Ansible waits.
+        common["ansible_ssh_timeout"] = 120
     text: str = yaml.safe_dump({"all": {"vars": common, "children": children}}, sort_keys=False)
     return _HEAD + text
 

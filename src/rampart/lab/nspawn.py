@@ -49,8 +49,7 @@ class NspawnDriver:
             )
         refused = []
         for host in plan.hosts:
-            keys = [key for key in ("extra_disk_mib", "tpm", "uefi") if getattr(host.spec, key)]
-            refused += [f"host {host.name} wants {', '.join(keys)}"] if keys else []
+            refused += [f"host {host.name} wants {', '.join(host.spec.vm_only)}"] if host.spec.vm_only else []
             refused += [f"host {host.name} is on {len(host.rails)} rails"] if host.rails else []
         if refused:
             raise LabError(
@@ -62,7 +61,7 @@ class NspawnDriver:
             raise LabError(f"missing on this machine: {', '.join(lacking)}; run: apt-get install {packages}")
 
     def recipe(self, plan: LabPlan) -> Recipe:
-        return Recipe(driver=self.name, release=plan.release, version=1)
+        return Recipe(driver=self.name, release=plan.release, version=1, packages=plan.packages)
 
     def open_network(self, context: Context) -> None:
         if self._holder(context.folder.path) is not None:

@@ -57,6 +57,7 @@ class LabPlan:
     prefix: int
     controller: str  # the address of the controller's end in the lab's network (.1)
     hosts: tuple[HostPlan, ...]
+    packages: tuple[str, ...] = ()  # what the image has installed besides
 
     @property
     def suite(self) -> str:
@@ -77,7 +78,17 @@ def make(topology: Topology, name: str, driver: str, release: str) -> LabPlan:
         raise LabError(f"release {release!r} is not known; wanted one of {', '.join(RELEASES)} (Debian)")
     network = _network(name, 0)
     hosts = tuple(_host(spec, index, name, network, topology.rails) for index, spec in enumerate(topology.hosts))
-    return LabPlan(name, driver, release, topology.name, str(network), network.prefixlen, str(network[1]), hosts)
+    return LabPlan(
+        name,
+        driver,
+        release,
+        topology.name,
+        str(network),
+        network.prefixlen,
+        str(network[1]),
+        hosts,
+        topology.packages,
+    )
 
 
 def _network(lab: str, segment: int) -> ipaddress.IPv4Network:

@@ -110,7 +110,7 @@ def machine(
         memory_mib=spec.memory_mib,
         kernel=image / qemu_image.KERNEL,
         initrd=image / qemu_image.INITRD,
-        cmdline=f"{qemu_image.cmdline(accel)} systemd.machine_id={host.machine_id}",
+        cmdline=" ".join([qemu_image.cmdline(accel), f"systemd.machine_id={host.machine_id}", *spec.kernel_words]),
         disk=files.disk,
         seed=files.seed,
         share=share,

@@ -59,8 +59,8 @@ chmod 0644 {RELEASE} {KERNEL} {INITRD} {DISK}"""
 
 
 def recipe(plan: LabPlan) -> Recipe:
-    """The same for every topology of a release, so that it is built once."""
-    return Recipe("qemu", plan.release, VERSION, tuple(_PACKAGES), _hooks(), "tar", finish)
+    """The same for every topology of a release that names no packages, so that it is built once."""
+    return Recipe("qemu", plan.release, VERSION, (*_PACKAGES, *plan.packages), _hooks(), "tar", finish)
 
 
 def kernel_release(image: Path) -> str:

@@ -83,8 +83,10 @@ def quoted(path: Path) -> str:
 
 
 def _base(machine: Machine) -> list[str]:
-    # la57 costs a level of page walk, which emulation pays on every miss; QEMU keeps 1 GiB of code else.
-    accel, cpu = ("kvm", "host") if machine.accel == "kvm" else ("tcg,thread=multi,tb-size=256", "max,la57=off")
+    # la57 costs a level of page walk, which emulation pays on every miss; with erms and fsrm a kernel clears and copies
+    # memory by one instruction that emulation repeats for each byte; QEMU keeps 1 GiB of code else.
+    emulated = ("tcg,thread=multi,tb-size=256", "max,la57=off,erms=off,fsrm=off")
+    accel, cpu = ("kvm", "host") if machine.accel == "kvm" else emulated
     return [
         *(QEMU, "-name", f"{machine.name},debug-threads=on", "-no-user-config", "-nodefaults", "-display", "none"),
         *("-machine", "q35,vmport=off,usb=off", "-accel", accel, "-cpu", cpu, "-smp", str(machine.cpus)),

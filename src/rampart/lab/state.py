@@ -173,6 +173,8 @@ def write_atomic(path: Path, content: bytes, mode: int = 0o600) -> None:
 def _plan(data: dict[str, Any]) -> LabPlan:
     hosts = []
     for host in data["hosts"]:
-        spec = HostSpec(**{**host["spec"], "groups": tuple(host["spec"]["groups"])})
+        given = host["spec"]
+        lists = {key: tuple(given.get(key, ())) for key in ("groups", "kernel_words")}
+        spec = HostSpec(**{**given, **lists})
         hosts.append(HostPlan(**{**host, "spec": spec, "rails": tuple(RailPlan(**rail) for rail in host["rails"])}))
-    return LabPlan(**{**data, "hosts": tuple(hosts)})
+    return LabPlan(**{**data, "hosts": tuple(hosts), "packages": tuple(data.get("packages", ()))})

@@ -24,7 +24,10 @@ MODES = ("inference", "training", "idle", "quarantine")
 GROUPS = ("gpu", "gateway", "store")
 MAX_HOSTS = 200  # addresses .10 to .209 of the lab's /24
 MAX_RAILS = 8
+VM_ONLY = ("extra_disk_mib", "tpm", "uefi", "kernel_words")
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,30}[a-z0-9]|[a-z]")
+_PACKAGE = re.compile(r"[a-z0-9][a-z0-9.+-]+")
+_KERNEL_WORD = re.compile(r"[A-Za-z0-9_.-]+(=[A-Za-z0-9_.,:/-]*)?")
 
 
 class _UniqueKeys(yaml.SafeLoader):
@@ -44,7 +47,8 @@ class HostSpec:
     """One host as the topology file describes it.
 
     `cpus`, `memory_mib`, `disk_mib` (root), `extra_disk_mib` (a second, empty disk; 0 for none), `tpm` and `uefi`
-    shape a virtual machine; the nspawn driver honours `disk_mib` and refuses `extra_disk_mib`, `tpm` and `uefi`.
+    shape a virtual machine; the nspawn driver honours `disk_mib` and refuses those of VM_ONLY. `kernel_words` are added
+    to the kernel's command line, as a hypervisor does; a machine that continues a snapshot has them once it booted.
     """
 
     name: str
@@ -56,23 +60,29 @@ class HostSpec:
     extra_disk_mib: int = 0
     tpm: bool = False
     uefi: bool = False
+    kernel_words: tuple[str, ...] = ()
+
+    @property
+    def vm_only(self) -> tuple[str, ...]:
+        """What this host wants that a container cannot have."""
+        return tuple(key for key in VM_ONLY if getattr(self, key))
 
 
 @dataclass(frozen=True)
 class Topology:
-    """A fleet: its hosts, and how many isolated back-end segments (`rails`) join them."""
+    """A fleet: its hosts, how many isolated back-end segments (`rails`) join them, what their image has installed."""
 
     name: str
     hosts: tuple[HostSpec, ...]
     rails: int = 0
+    packages: tuple[str, ...] = ()
 
     @property
     def needs_vm(self) -> tuple[str, ...]:
         """Why this topology needs virtual machines, as sentences; empty when containers will do."""
         reasons = [f"it has {self.rails} rails, which need a kernel of their own"] if self.rails else []
         for host in self.hosts:
-            wanted = [key for key in ("extra_disk_mib", "tpm", "uefi") if getattr(host, key)]
-            reasons += [f"host {host.name} wants {', '.join(wanted)}"] if wanted else []
+            reasons += [f"host {host.name} wants {', '.join(host.vm_only)}"] if host.vm_only else []
         return tuple(reasons)
 
 
@@ -104,14 +114,15 @@ def shipped_names() -> tuple[str, ...]:
 
 
 def parse(data: object, name: str, where: str) -> Topology:
-    """Turn the parsed YAML `{hosts: {name: {mode, groups?, ...}}, rails?: int}` into a Topology. Pure."""
+    """Turn the parsed YAML `{hosts: {name: {mode, ...}}, rails?: int, packages?: [name]}` into a Topology. Pure."""
     top = _mapping(data, where)
-    _known_keys(top, ("hosts", "rails", "description"), where)
+    _known_keys(top, ("hosts", "rails", "packages", "description"), where)
     hosts = _mapping(top.get("hosts"), f"{where}: hosts")
     if not 1 <= len(hosts) <= MAX_HOSTS:
         raise LabError(f"{where}: hosts: found {len(hosts)} hosts, wanted 1 to {MAX_HOSTS}")
     rails = _integer(top.get("rails", 0), f"{where}: rails", 0, MAX_RAILS)
-    return Topology(name, tuple(_host(str(key), value, where) for key, value in hosts.items()), rails)
+    packages = _words(top.get("packages", []), _PACKAGE, f"{where}: packages", "Debian packages such as chrony")
+    return Topology(name, tuple(_host(str(key), value, where) for key, value in hosts.items()), rails, packages)
 
 
 def check_name(value: str, what: str) -> str:
@@ -145,12 +156,20 @@ def _host(name: str, data: object, where: str) -> HostSpec:
     for key in ("tpm", "uefi"):
         if key in given:
             values[key] = _boolean(given[key], f"{where}: {key}")
+    words = given.get("kernel_words", [])
+    values["kernel_words"] = _words(words, _KERNEL_WORD, f"{where}: kernel_words", "words such as audit=1")
     return HostSpec(**values)
 
 
 def _groups(value: object, where: str) -> tuple[str, ...]:
     if not isinstance(value, list) or any(group not in GROUPS for group in value):
         raise LabError(f"{where}: groups: found {value!r}, wanted a list of {', '.join(GROUPS)}")
+    return tuple(value)
+
+
+def _words(value: object, form: re.Pattern[str], where: str, wanted: str) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(word, str) and form.fullmatch(word) for word in value):
+        raise LabError(f"{where}: found {value!r}, wanted a list of {wanted}")
     return tuple(value)
 
 

@@ -38,7 +38,7 @@ def _devices(words: list[str], driver: str) -> list[dict[str, str]]:
 def test_without_kvm_all_processors_are_emulated_in_threads() -> None:
     words = command(_machine(_plan(cpus=3, memory_mib=2048)))
     assert _values(words, "-accel") == ["tcg,thread=multi,tb-size=256"]
-    assert _values(words, "-cpu") == ["max,la57=off"]
+    assert _values(words, "-cpu") == ["max,la57=off,erms=off,fsrm=off"]
     assert (_values(words, "-smp"), _values(words, "-m")) == (["3"], ["2048M"])
     assert "systemd.default_timeout_start_sec=" in _values(words, "-append")[0]
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from rampart.lab import kvm, plan, qemu_dcbshim, qemu_image, qemu_preflight, qemu_seed, qemu_snapshot, topology
+from rampart.lab import images, kvm, plan, qemu_dcbshim, qemu_image, qemu_preflight, qemu_seed, qemu_snapshot, topology
 from rampart.lab.driver import HostFile
 from rampart.lab.errors import LabError
 from rampart.lab.plan import LabPlan
@@ -199,6 +199,20 @@ def test_the_machine_of_a_snapshot_has_nobody_s_identity() -> None:
     assert lab.hosts[0].machine_id not in golden.cmdline
     assert {golden.management.mac, golden.rails[0].mac}.isdisjoint({mine.management.mac, mine.rails[0].mac})
     assert all(str(path).startswith("/build") for path in (golden.disk, golden.seed, golden.extra_disk))
+
+
+def test_the_words_of_a_topology_are_for_its_machine_and_not_for_the_snapshot() -> None:
+    mine = _machine(_plan(kernel_words=["audit=1", "slab_nomerge"]))
+    assert mine.cmdline.endswith(" audit=1 slab_nomerge")
+    golden = qemu_snapshot.golden(mine, Files(Path("/build")), Sockets(Path("/tmp/x")))
+    assert "audit=1" not in golden.cmdline
+
+
+def test_packages_of_a_topology_are_in_an_image_of_its_own() -> None:
+    usual = _plan()
+    more = dataclasses.replace(usual, packages=("chrony",))
+    assert "chrony" in qemu_image.recipe(more).packages
+    assert images.folder_name(qemu_image.recipe(more)) != images.folder_name(qemu_image.recipe(usual))
 
 
 def test_an_old_or_unknown_qemu_is_named() -> None:

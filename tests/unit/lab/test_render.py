@@ -37,6 +37,7 @@ def test_the_inventory_has_the_groups_and_variables_of_the_contract(tmp_path: Pa
     assert data["vars"]["ansible_user"] == "ops"
     assert data["vars"]["ansible_python_interpreter"] == "/usr/bin/python3"
     assert data["vars"]["lab_name"] == "one"
+    assert "ansible_ssh_timeout" not in data["vars"], "a container answers at once"
 
 
 def test_virtual_machines_are_excused_from_a_time_server_and_from_nothing_else(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ def test_shipped_topologies_are_those_documented() -> None:
         ({"hosts": {}}, "found 0 hosts, wanted 1 to 200"),
         (
             {"hosts": {"a": {"mode": "idle"}}, "rail": 1},
-            "unknown key 'rail'; known are hosts, rails, description (did you mean",
+            "unknown key 'rail'; known are hosts, rails, packages, description (did you mean",
         ),
         ({"hosts": {"a": {"mode": "idel"}}}, "hosts: a: mode: found 'idel', wanted one of inference, training, idle"),
         ({"hosts": {"a": {}}}, "mode: found None"),
@@ -44,6 +44,9 @@ def test_shipped_topologies_are_those_documented() -> None:
             "found ['gpus'], wanted a list of gpu, gateway, store",
         ),
         ({"hosts": {"a": {"mode": "idle", "tpm": "yes"}}}, "found 'yes', wanted true or false"),
+        ({"hosts": {"a": {"mode": "idle", "kernel_words": "audit=1"}}}, "found 'audit=1', wanted a list of words"),
+        ({"hosts": {"a": {"mode": "idle", "kernel_words": ["a b"]}}}, "found ['a b'], wanted a list of words"),
+        ({"hosts": {"a": {"mode": "idle"}}, "packages": ["a;b"]}, "packages: found ['a;b'], wanted a list of Debian"),
         ({"hosts": {"A_b": {"mode": "idle"}}}, "host name 'A_b' is not usable"),
         ({"hosts": {"a": {"mode": "idle"}}, "rails": 9}, "rails: found 9, wanted a whole number from 0 to 8"),
     ],
@@ -72,6 +75,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         topology.load(str(tmp_path / "none.yml"))
 
 
-def test_only_virtual_machines_have_a_second_disk() -> None:
-    found = topology.parse({"hosts": {"a": {"mode": "idle", "extra_disk_mib": 512, "tpm": True}}}, "x", "x.yml")
-    assert found.needs_vm == ("host a wants extra_disk_mib, tpm",)
+def test_only_virtual_machines_have_a_second_disk_and_a_command_line_of_their_own() -> None:
+    wants = {"mode": "idle", "extra_disk_mib": 512, "tpm": True, "kernel_words": ["audit=1", "slab_nomerge"]}
+    found = topology.parse({"hosts": {"a": wants}}, "x", "x.yml")
+    assert found.needs_vm == ("host a wants extra_disk_mib, tpm, kernel_words",)
