@@ -204,13 +204,13 @@ def _covered(part: _Part, rules: Sequence[Rule]) -> bool:
 def _matches(rule: Rule, part: _Part) -> bool:
     """Say whether whatever the part means is met by the rule."""
     path = rule.value("path") or ""
-    rest = {item for item in rule.fields if item[0] not in ("key", "path", "perm")}
-    if not rest <= part.fields:
-        return False
     if part.path:
         below = part.path == path or part.path.startswith(path + "/")
-        return bool(path) and below and set(part.perm) <= set(rule.value("perm") or "rwxa")
-    return not path and (not rule.syscalls or part.syscall in rule.syscalls) and rule.value("perm") is None
+        about = bool(path) and below and set(part.perm) <= set(rule.value("perm") or "rwxa")
+    else:
+        about = not path and (not rule.syscalls or part.syscall in rule.syscalls) and rule.value("perm") is None
+    # What a rule asks besides is looked at last: there are many rules, and few are about the same thing.
+    return about and {item for item in rule.fields if item[0] not in ("key", "path", "perm")} <= part.fields
 
 
 def _silences(rule: Rule) -> bool:

@@ -72,7 +72,7 @@ def audit_coverage(host: Host, params: Params) -> dict[str, Any]:
 @probe("audit_coverage_at_boot", required=("rules",), source="/etc/audit/rules.d/*.rules as augenrules merges them")
 def audit_coverage_at_boot(host: Host, params: Params) -> dict[str, Any]:
     """Return the same of the rules that the next boot loads."""
-    return {"missing": uncovered(_lines(params), _parse(_boot_text(host)), _machine(host))}
+    return {"missing": uncovered(_lines(params), _boot_rules(host), _machine(host))}
 
 
 @probe("audit_privileged", source="walk of / for set-id programs; auditctl -l; /etc/audit/rules.d")
@@ -86,7 +86,7 @@ def audit_privileged(host: Host, params: Params) -> dict[str, Any]:
     found = file_search.measure(host, {"criteria": "suid_sgid"})
     wanted = {_PRIVILEGED.format(path): path for path in found["matches"]}
     now = uncovered(wanted, _kernel_rules(host), machine)
-    boot = uncovered(wanted, _parse(_boot_text(host)), machine)
+    boot = uncovered(wanted, _boot_rules(host), machine)
     if not found["complete"] and not now and not boot:
         raise ProbeTimeout(f"all {len(wanted)} programs that were found are recorded; there was no time for the others")
     return {
@@ -100,7 +100,7 @@ def audit_privileged(host: Host, params: Params) -> dict[str, Any]:
 def audit_rules_drift(host: Host, params: Params) -> dict[str, Any]:
     """Return {only_running: [rules], only_at_boot: [rules], settings: [names that differ]} of kernel and files."""
     text = _boot_text(host)
-    running, boot = _kernel_rules(host), _parse(text)
+    running, boot = _kernel_rules(host), _boot_rules(host)
     status = parse_status(_ask(host, "-s"))
     return {
         "only_running": [describe(rule) for rule in running if rule not in boot],
@@ -114,8 +114,13 @@ def _ask(host: Host, option: str) -> str:
     return host.run(["auditctl", option]).require_ok().stdout
 
 
+# Seventy probes ask what some hundred rules mean: each text is read once.
 def _kernel_rules(host: Host) -> list[Rule]:
-    return _parse(_ask(host, "-l"))
+    return host.once("audit rules of the kernel", lambda: _parse(_ask(host, "-l")))
+
+
+def _boot_rules(host: Host) -> list[Rule]:
+    return host.once("audit rules of the next boot", lambda: _parse(_boot_text(host)))
 
 
 def _boot_text(host: Host) -> str:
