@@ -15,9 +15,6 @@ from .scenario import lab_of
 
 SCENARIOS = sorted(path.parent.name for path in (CHECKOUT / "molecule").glob("*/molecule.yml"))
 
-#: Scenarios on virtual machines, for what only a kernel of its own shows: see test_kernel.py.
-ON_QEMU = {"kernel"}
-
 #: Scenarios of roles that a site adds to the usual ones.
 BY_CHOICE = {"antivirus", "file_integrity", "intrusion_detection"}
 
@@ -45,11 +42,7 @@ def run(scenario: str, log: Path) -> None:
 @pytest.mark.lab
 @pytest.mark.parametrize(
     "scenario",
-    [
-        pytest.param(name, marks=[pytest.mark.choice] if name in BY_CHOICE else [])
-        for name in SCENARIOS
-        if name not in ON_QEMU
-    ],
+    [pytest.param(name, marks=[pytest.mark.choice] if name in BY_CHOICE else []) for name in SCENARIOS],
 )
 def test_scenario_on_containers(scenario: str, tmp_path: Path) -> None:
     run(scenario, tmp_path / "molecule.log")
