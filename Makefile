@@ -34,7 +34,7 @@ docs-check: ## Generated documents and the changelog are up to date
 package: ## Wheel and collection, installed elsewhere
 formats: ## OSCAL, OCSF, SARIF and CycloneDX, held against the field's own validators
 lab-test: ## Molecule scenarios and end-to-end tests on nspawn hosts (root)
-qemu-test: ## The scenario that needs a kernel of its own, on a virtual machine (half an hour without KVM; not part of test)
+qemu-test: ## What only a kernel of its own shows, on a virtual machine (half an hour without KVM; not part of test)
 
 .PHONY: bench soak machines
 bench: setup ## Times of hardening (DEV_SEC=path: beside dev-sec's), of a report, and of measuring FLEET_HOSTS (100) hosts
