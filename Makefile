@@ -21,7 +21,7 @@ demo-clean: ## Remove the demo's hosts
 	@rampart lab down --name demo
 
 .PHONY: test
-test: setup ## Everything below but qemu-test, with a summary (up to 45 minutes on 2 cores)
+test: setup ## Everything below, with a summary (up to 40 minutes on 2 cores)
 	@$(BIN)/python scripts/stages.py
 
 .PHONY: lint unit sanity docs-check package formats lab-test qemu-test
@@ -34,7 +34,7 @@ docs-check: ## Generated documents and the changelog are up to date
 package: ## Wheel and collection, installed elsewhere
 formats: ## OSCAL, OCSF, SARIF and CycloneDX, held against the field's own validators
 lab-test: ## Molecule scenarios and end-to-end tests on nspawn hosts (root)
-qemu-test: ## What only a kernel of its own shows, on a virtual machine (half an hour without KVM; not part of test)
+qemu-test: ## What only a kernel of its own shows, on a virtual machine (a quarter of an hour without KVM)
 
 .PHONY: bench soak machines
 bench: setup ## Times of hardening (DEV_SEC=path: beside dev-sec's), of a report, and of measuring FLEET_HOSTS (100) hosts
