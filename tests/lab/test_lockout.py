@@ -51,7 +51,7 @@ class Host:
         """Apply a role."""
         play = self.folder / f"{role}.yml"
         play.write_text(PLAY.format(checkout=CHECKOUT, role=role))
-        return self.ansible("ansible-playbook", str(play), "-e", json.dumps(variables))
+        return self.ansible("ansible-playbook", str(play), "-e", json.dumps({"rampart_roles": [role], **variables}))
 
     def module(self, module: str, **arguments: Any) -> subprocess.CompletedProcess[str]:
         """Run a module as root."""
