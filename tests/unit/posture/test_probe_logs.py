@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.errors import Absent, ProbeError, ProbeTimeout
-from ansible_collections.rampart.fleet.plugins.module_utils.posture.host import FileStat
+from ansible_collections.rampart.fleet.plugins.module_utils.posture.host import CommandResult, FileStat
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.probes.journal_files import (
     cat_config,
     journal_reach,
@@ -176,6 +176,43 @@ def test_closed_files_are_verified_and_the_damaged_ones_named() -> None:
     assert journal_verify(verifying(old=bad, new=good), {})["damaged"] == [
         {"path": OLD, "reason": "FAIL: x (Bad message)"}
     ]
+
+
+def test_a_file_that_is_written_or_dropped_meanwhile_is_not_damaged() -> None:
+    good, bad = (0, "PASS: x\n", ""), (1, "", "FAIL: x (Bad message)\n")
+
+    class Busy(RecordedHost):
+        """One where journald is in the middle of something at the first look."""
+
+        def run(self, argv: Any, timeout: float = 5.0, stdin: str = "") -> Any:
+            first = not self.asked
+            found = super().run(argv, timeout, stdin)
+            return CommandResult(argv, *bad) if first else found
+
+        def exists(self, path: str) -> bool:
+            return super().exists(path) and not (path == OLD and self.asked)
+
+    settled = verifying(old=good, new=good)
+    assert not journal_verify(Busy(stats=settled.stats, commands=settled.commands), {})["damaged"]
+    dropped = verifying(old=bad, new=good)
+    assert journal_verify(Busy(stats=dropped.stats, commands=dropped.commands), {}) == {
+        "verified": 1,
+        "of": 2,
+        "damaged": [],
+    }
+
+
+def test_a_fault_stays_one_when_there_is_no_time_for_another_look() -> None:
+    outcomes = iter([(1, "", "FAIL: x\n"), ProbeTimeout("late"), ProbeTimeout("late")])
+
+    class Late(RecordedHost):
+        def run(self, argv: Any, timeout: float = 5.0, stdin: str = "") -> Any:
+            self.commands = dict.fromkeys(self.commands, next(outcomes, ProbeTimeout("late")))
+            return super().run(argv, timeout, stdin)
+
+    host = verifying(old="", new="")
+    damaged = journal_verify(Late(stats=host.stats, commands=host.commands), {})["damaged"]
+    assert [one["path"] for one in damaged] == [NEW]
 
 
 def test_a_verification_that_ran_out_of_time_says_how_far_it_came() -> None:
