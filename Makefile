@@ -21,7 +21,7 @@ demo-clean: ## Remove the demo's hosts
 	@rampart lab down --name demo
 
 .PHONY: test
-test: setup ## Everything below, with a summary (35 to 40 minutes on 2 cores)
+test: setup ## Everything below, with a summary (up to 40 minutes on 2 cores)
 	@$(BIN)/python scripts/stages.py
 
 .PHONY: lint unit sanity docs-check package formats lab-test qemu-test
