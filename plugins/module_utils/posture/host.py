@@ -80,7 +80,7 @@ class Host(Protocol):
 
     Reads raise `Absent` when the path does not exist and `ProbeError` when it may not be read; every method raises
     `ProbeTimeout` once the deadline has passed. Reads and commands are memoised for the length of a run: a probe that
-    wants a second reading of a moving value must not expect one.
+    wants a second reading of a moving value asks `afresh`.
     """
 
     def read_text(self, path: str) -> str:
@@ -138,3 +138,6 @@ class Host(Protocol):
 
     def until(self, deadline: float) -> Host:
         """Return a view of this host with another deadline (`time.monotonic` seconds) that shares what was memoised."""
+
+    def afresh(self) -> Host:
+        """Return a view of this host with the same deadline that remembers nothing yet."""

@@ -58,6 +58,12 @@ class LocalHost:
         view._deadline = deadline
         return view
 
+    def afresh(self) -> LocalHost:
+        """Return a view with the same deadline and a memo of its own."""
+        view = copy.copy(self)
+        view._memo = {}
+        return view
+
     def stretched(self, seconds: float) -> float:
         """Return a time limit for a normal host as it is for this one."""
         return seconds * self._pace

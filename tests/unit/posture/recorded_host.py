@@ -139,6 +139,9 @@ class RecordedHost:
     def until(self, deadline: float) -> RecordedHost:
         return self
 
+    def afresh(self) -> RecordedHost:
+        return self
+
     def _paths(self) -> set[str]:
         return {*self.files, *self.stats, *self.links}
 

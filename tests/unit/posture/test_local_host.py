@@ -58,7 +58,7 @@ def test_equal_questions_of_a_run_get_equal_answers(tmp_path: Path) -> None:
     assert host.read_text("/f") == "1"
     (tmp_path / "f").write_text("2")
     assert host.until(time.monotonic() + 9).read_text("/f") == "1"
-    assert LocalHost(str(tmp_path)).read_text("/f") == "2"
+    assert host.afresh().read_text("/f") == "2"
 
 
 def tool(folder: Path, text: str) -> LocalHost:

@@ -6,11 +6,15 @@ from __future__ import annotations
 
 import json
 import stat
+import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.errors import Absent, ProbeError, ProbeTimeout
-from ansible_collections.rampart.fleet.plugins.module_utils.posture.host import CommandResult, FileStat
+from ansible_collections.rampart.fleet.plugins.module_utils.posture.host import FileStat
+from ansible_collections.rampart.fleet.plugins.module_utils.posture.local_host import LocalHost
+from ansible_collections.rampart.fleet.plugins.module_utils.posture.probes import journal_files
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.probes.journal_files import (
     cat_config,
     journal_reach,
@@ -170,6 +174,11 @@ def verifying(**outcomes: Any) -> RecordedHost:
     )
 
 
+@pytest.fixture(autouse=True)
+def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(journal_files, "_PAUSE_S", 0)
+
+
 def test_closed_files_are_verified_and_the_damaged_ones_named() -> None:
     good, bad = (0, "PASS: x\n", ""), (1, "", "File corruption detected at 1\nFAIL: x (Bad message)\n")
     assert journal_verify(verifying(old=good, new=good), {}) == {"verified": 2, "of": 2, "damaged": []}
@@ -178,47 +187,69 @@ def test_closed_files_are_verified_and_the_damaged_ones_named() -> None:
     ]
 
 
-def test_a_file_that_is_written_or_dropped_meanwhile_is_not_damaged() -> None:
-    good, bad = (0, "PASS: x\n", ""), (1, "", "FAIL: x (Bad message)\n")
-
-    class Busy(RecordedHost):
-        """One where journald is in the middle of something at the first look."""
-
-        def run(self, argv: Any, timeout: float = 5.0, stdin: str = "") -> Any:
-            first = not self.asked
-            found = super().run(argv, timeout, stdin)
-            return CommandResult(argv, *bad) if first else found
-
-        def exists(self, path: str) -> bool:
-            return super().exists(path) and not (path == OLD and self.asked)
-
-    settled = verifying(old=good, new=good)
-    assert not journal_verify(Busy(stats=settled.stats, commands=settled.commands), {})["damaged"]
-    dropped = verifying(old=bad, new=good)
-    assert journal_verify(Busy(stats=dropped.stats, commands=dropped.commands), {}) == {
-        "verified": 1,
-        "of": 2,
-        "damaged": [],
-    }
+ACTIVE = "/var/log/journal/x/system.journal"
 
 
-def test_a_fault_stays_one_when_there_is_no_time_for_another_look() -> None:
-    outcomes = iter([(1, "", "FAIL: x\n"), ProbeTimeout("late"), ProbeTimeout("late")])
+def looked_at(folder: Path, path: str, *looks: str) -> LocalHost:
+    """A host with one journal file whose verifications end this way, one after the other; the last stays.
 
-    class Late(RecordedHost):
-        def run(self, argv: Any, timeout: float = 5.0, stdin: str = "") -> Any:
-            self.commands = dict.fromkeys(self.commands, next(outcomes, ProbeTimeout("late")))
-            return super().run(argv, timeout, stdin)
+    A look is a place in the file, `whole`, `drop` (the file goes away) or `late` (no answer).
+    """
+    (folder / path[1:]).parent.mkdir(parents=True)
+    (folder / path[1:]).touch()
+    (folder / "looks").write_text("\n".join(looks) + "\n")
+    (folder / "bin").mkdir()
+    tool = folder / "bin/journalctl"
+    tool.write_text(f"""#!/bin/sh
+cd {folder}
+look=$(/usr/bin/head -n 1 looks)
+[ "$(/usr/bin/wc -l < looks)" = 1 ] || /usr/bin/sed -i 1d looks
+case $look in
+    whole) echo PASS: x; exit 0 ;;
+    drop) /usr/bin/rm {path[1:]} ;;
+    late) exec /usr/bin/sleep 60 ;;
+    *) echo "File corruption detected at {path}:$look (of 99 bytes, 9%)." >&2 ;;
+esac
+echo FAIL: x >&2; exit 1
+""")
+    tool.chmod(0o755)
+    return LocalHost(root=str(folder), search_path=[str(folder / "bin")], deadline=time.monotonic() + 60)
 
-    host = verifying(old="", new="")
-    damaged = journal_verify(Late(stats=host.stats, commands=host.commands), {})["damaged"]
-    assert [one["path"] for one in damaged] == [NEW]
+
+@pytest.mark.parametrize(
+    ("looks", "damaged"),
+    [
+        pytest.param(["90"], True, id="at one place"),
+        pytest.param(["95", "90"], True, id="at one place, after something else"),
+        pytest.param(["91", "92", "93", "94"], False, id="where the journal is written"),
+        pytest.param(["90", "90", "90", "94"], False, id="where the journal was written slowly"),
+        pytest.param(["90", "whole"], False, id="once"),
+    ],
+)
+def test_damage_stays_at_its_place(tmp_path: Path, looks: list[str], damaged: bool) -> None:
+    value = journal_verify(looked_at(tmp_path, ACTIVE, *looks), {})
+    assert value == {"verified": 1, "of": 1, "damaged": [{"path": ACTIVE, "reason": "FAIL: x"}] if damaged else []}
+
+
+def test_a_file_that_is_dropped_meanwhile_is_not_damaged(tmp_path: Path) -> None:
+    with pytest.raises(ProbeTimeout, match="dropped before"):
+        journal_verify(looked_at(tmp_path, OLD, "drop"), {})
+
+
+@pytest.mark.parametrize(("path", "counts"), [(OLD, True), (ACTIVE, False)])
+def test_without_time_for_more_looks_the_fault_of_a_closed_file_counts(tmp_path: Path, path: str, counts: bool) -> None:
+    host = looked_at(tmp_path, path, "90", "late").until(time.monotonic() + 1)
+    if counts:
+        assert [one["path"] for one in journal_verify(host, {})["damaged"]] == [path]
+    else:
+        with pytest.raises(ProbeTimeout, match="did not end"):
+            journal_verify(host, {})
 
 
 def test_a_verification_that_ran_out_of_time_says_how_far_it_came() -> None:
     good, late = (0, "PASS", ""), ProbeTimeout("late")
     assert journal_verify(verifying(old=late, new=good), {})["verified"] == 1
-    with pytest.raises(ProbeTimeout, match="no time"):
+    with pytest.raises(ProbeTimeout, match="late"):
         journal_verify(verifying(old=late, new=late), {})
     with pytest.raises(Absent):
         journal_verify(RecordedHost(), {})

@@ -4,11 +4,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import re
 import time
-from typing import Any
+from typing import Any, NamedTuple
 
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.errors import Absent, ProbeError, ProbeTimeout
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.host import Host
@@ -36,7 +35,8 @@ _UPLOAD = "systemd-journal-upload.service"
 _CURSORS = ("/var/lib/systemd/journal-upload/state", "/var/lib/private/systemd/journal-upload/state")
 _DAY_S = 86_400
 _SPENT = 0.7
-_MORE_LOOKS = 2
+_LOOKS, _SAME = 4, 3
+_PAUSE_S = 0.25
 
 
 @probe("journald_settings", source="systemd-analyze cat-config systemd/journald.conf")
@@ -94,36 +94,52 @@ def journal_verify(host: Host, params: Params) -> dict[str, Any]:
     if not files:
         raise Absent(f"there is no journal file below {_PERSISTENT}")
     end = time.monotonic() + host.remaining() * _SPENT
-    verified, damaged = 0, []
+    verified, damaged, late = 0, [], ""
     for path in files:
         try:
             fault = _lasting_fault(host, path, end)
-        except ProbeTimeout:
+        except ProbeTimeout as error:
+            late = str(error)
             break
         # journald drops old files whenever the disk fills.
-        if fault and not host.exists(path):
+        if fault and not host.afresh().exists(path):
             continue
         verified += 1
         if fault:
             damaged.append({"path": path, "reason": fault})
     if not verified:
-        raise ProbeTimeout(f"there was no time to verify {files[0]}")
+        raise ProbeTimeout(late or f"{files[0]} was dropped before it was verified")
     return {"verified": verified, "of": len(files), "damaged": damaged}
 
 
 def _lasting_fault(host: Host, path: str, end: float) -> str:
-    """Return what is wrong with a file: damage is there at every look, what journald is writing is not."""
+    """Return what is wrong with a file, or nothing.
+
+    Damage stays where it is. While journald writes, a verification meets entries that are not linked yet and says the
+    same of them, at the end of what is written: elsewhere at each look. Without time for more looks the fault of a
+    closed file counts, and the file that is written is not verified.
+    """
     fault = _fault(host, path, end)
-    for _look in range(_MORE_LOOKS):
-        if not fault or time.monotonic() > end:
-            break
-        with contextlib.suppress(ProbeTimeout):
-            fault = _fault(host, path, end)
-    return fault
+    places = [fault.place]
+    try:
+        while fault.place and len(places) < _LOOKS:
+            time.sleep(_PAUSE_S)
+            fault = _fault(host.afresh(), path, end)
+            places.append(fault.place)
+    except ProbeTimeout:
+        if "@" not in path:
+            raise
+        return fault.said
+    return fault.said if len(set(places[-_SAME:])) == 1 else ""
 
 
-def _fault(host: Host, path: str, end: float) -> str:
-    """Return what one verification says is wrong, or nothing."""
+class _Fault(NamedTuple):
+    said: str
+    place: str
+
+
+def _fault(host: Host, path: str, end: float) -> _Fault:
+    """Return what one verification says is wrong and where in the file, or nothing."""
     left = end - time.monotonic()
     if left <= 0:
         raise ProbeTimeout(f"there was no time to verify {path}")
@@ -131,9 +147,11 @@ def _fault(host: Host, path: str, end: float) -> str:
     if answer.rc == 0 and "PASS" not in answer.stdout + answer.stderr:
         raise ProbeError(f"journalctl --verify said nothing of {path}: {answer.stdout[:60]!r}")
     if answer.rc == 0:
-        return ""
-    said = (answer.stderr or answer.stdout).strip().splitlines()
-    return said[-1][-200:] if said else f"status {answer.rc}"
+        return _Fault("", "")
+    text = (answer.stderr or answer.stdout).strip()
+    said = text.splitlines()[-1][-200:] if text else f"status {answer.rc}"
+    place = re.search(r"corruption detected at .*:([0-9a-f]+) \(of", text)
+    return _Fault(said, place.group(1) if place else said)
 
 
 @probe("journal_upload", source="systemd-analyze cat-config systemd/journal-upload.conf; systemctl show; its cursor")
