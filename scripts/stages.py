@@ -26,6 +26,7 @@ ROOT = Path(__file__).resolve().parent.parent
 OUTPUT = ROOT / "build" / "test"
 PACKAGE = "tests/e2e/test_package.py"
 NO_HOST = "not lab and not qemu and not soak and not second_opinion"
+CAUSES, CAUSE_CHARS = 6, 400
 PACKAGE_APART = (f"--ignore={PACKAGE}",)
 
 
@@ -152,15 +153,16 @@ def run_stage(stage: Stage, output: TextIO = sys.stdout) -> Result:
         result.failed += failed
         if rc != 0:
             result.state = "failed"
-            result.failures.append(f"{stage.name}: {' '.join(command)} ended with {rc}")
+            result.failures.append(f"failed: {stage.name}: {' '.join(command)} ended with {rc}")
+            result.failures.extend(causes(command))
     result.seconds = time.monotonic() - start
     return result
 
 
 def counts(command: tuple[str, ...], rc: int) -> tuple[int, int]:
     """Tests passed and failed by a command, from its JUnit file; a command without one counts as one test."""
-    junit = next((Path(word.partition("=")[2]) for word in command if word.startswith("--junit-xml=")), None)
-    if junit is None or not junit.is_file():
+    junit = junit_file(command)
+    if junit is None:
         return (1, 0) if rc == 0 else (0, 1)
     suite = next(ElementTree.parse(junit).getroot().iter("testsuite"))
     total, skipped = int(suite.get("tests", 0)), int(suite.get("skipped", 0))
@@ -168,12 +170,36 @@ def counts(command: tuple[str, ...], rc: int) -> tuple[int, int]:
     return total - skipped - failed, failed or (1 if rc else 0)
 
 
+def junit_file(command: tuple[str, ...]) -> Path | None:
+    """The JUnit file that a command left, if it leaves one."""
+    named = (Path(word.partition("=")[2]) for word in command if word.startswith("--junit-xml="))
+    return next((path for path in named if path.is_file()), None)
+
+
+def causes(command: tuple[str, ...]) -> list[str]:
+    """Why tests of a command failed, the first few causes: a test, how many more said the same, and what they said.
+
+    A log may be cut; its end names the causes.
+    """
+    junit = junit_file(command)
+    tests: dict[str, list[str]] = {}
+    for case in ElementTree.parse(junit).iter("testcase") if junit else ():
+        for fault in (*case.iter("failure"), *case.iter("error")):
+            said = " ".join((fault.get("message") or "").split())[:CAUSE_CHARS]
+            tests.setdefault(said, []).append(f"{case.get('classname')}::{case.get('name')}")
+    lines = []
+    for said, names in tests.items():
+        others = f" and {len(names) - 1} more" if len(names) > 1 else ""
+        lines.append(f"  {names[0]}{others}: {said}")
+    return lines[:CAUSES] + ([f"  and {len(lines) - CAUSES} other causes"] if len(lines) > CAUSES else [])
+
+
 def summary(results: list[Result], seconds: float) -> str:
     """The table, the failing commands, and the closing line."""
     lines = ["", f"{'stage':<12} {'time':>7}  {'passed':>6} {'failed':>6}  state"]
     for each in results:
         lines.append(f"{each.name:<12} {each.seconds:6.0f}s  {each.passed:>6} {each.failed:>6}  {each.state}")
-    lines += [f"failed: {text}" for each in results for text in each.failures]
+    lines += [text for each in results for text in each.failures]
     passed, failed = sum(each.passed for each in results), sum(each.failed for each in results)
     return "\n".join([*lines, f"{passed} passed, {failed} failed in {seconds:.0f}s"])
 

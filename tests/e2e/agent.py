@@ -12,8 +12,10 @@ import base64
 import io
 import json
 import subprocess
+import tempfile
 import zipfile
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
@@ -57,9 +59,11 @@ class Agent:
 
     def __init__(self, lab: str, host: str) -> None:
         self.host = host
+        self._files = ExitStack()
+        self._complaints = self._files.enter_context(tempfile.TemporaryFile("w+"))
         self._process = subprocess.Popen(
             [BIN / "rampart", "lab", "exec", "--name", lab, host, "--", "python3", "-u", "-c", _START],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._complaints, text=True,
         )  # fmt: skip
         self._ask({"archive": base64.b64encode(_archive()).decode()})
 
@@ -80,6 +84,7 @@ class Agent:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        self._files.close()
 
     def shell(self, script: str, timeout_s: float = _SCRIPT_S) -> str:
         """Run a script as root and return what it printed; AgentError unless it ended well."""
@@ -118,14 +123,24 @@ class Agent:
             self._process.stdin.write(json.dumps(request) + "\n")
             self._process.stdin.flush()
             line = self._process.stdout.readline()
-        except OSError as error:
-            raise AgentError(f"{self.host}: the connection is gone: {error}") from None
+        except OSError:
+            line = ""
         if not line:
-            raise AgentError(f"{self.host}: the connection is gone")
+            raise AgentError(f"{self.host}: the connection is gone{self._last_words()}")
         answer: dict[str, Any] = json.loads(line)
         if "error" in answer:
             raise AgentError(f"{self.host}: {answer['error']}")
         return answer
+
+    def _last_words(self) -> str:
+        """How the connection ended: its exit status and the end of what it said on standard error."""
+        try:
+            status = f": status {self._process.wait(5)}"
+        except subprocess.TimeoutExpired:
+            status = ": it closed its output and still runs"
+        self._complaints.seek(0)
+        said = self._complaints.read().strip()
+        return f"{status}: {said[-1000:]}" if said else status
 
 
 def _archive() -> bytes:

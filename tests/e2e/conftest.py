@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from .fleet import BIN, Fleet
+from .fleet import BIN, Fleet, said_of_failure
 
 # For those who write mutations: RAMPART_E2E_LAB names a hardened lab of their own, which is used and left as it is.
 _OWN_LAB = os.environ.get("RAMPART_E2E_LAB")
@@ -66,5 +66,6 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
         return
     with running_lab("fleet", "demo", tmp_path_factory.mktemp("reports")) as fleet:
         done = fleet.playbook("site", report="first")
-        assert done.returncode == 0, f"site.yml failed:\n{done.stdout[-6000:]}\n{done.stderr[-2000:]}"
+        if done.returncode != 0:
+            pytest.fail(f"site.yml {said_of_failure(done)}", pytrace=False)
         yield fleet

@@ -18,6 +18,7 @@ import yaml
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
+_ERROR_LINES, _ERROR_CHARS = 4, 600
 _LIMIT_S = 2400  # an emulated machine beside other work
 
 
@@ -94,6 +95,14 @@ class Fleet:
             raise AssertionError(f"measuring {host} failed:\n{done.stdout}\n{done.stderr}")
         results = json.loads((folder / "hosts" / f"{host}.json").read_text())["host"]["results"]
         return {result["id"]: result["state"] for result in results}
+
+
+def said_of_failure(done: subprocess.CompletedProcess[str]) -> str:
+    """What a failed run says for a test's message: its errors first, since a log may be cut, then its end."""
+    lines = f"{done.stdout}\n{done.stderr}".splitlines()
+    starts = [number for number, line in enumerate(lines) if line.startswith("[ERROR]: ")]
+    errors = [" ".join(lines[number : number + _ERROR_LINES])[:_ERROR_CHARS] for number in starts]
+    return "\n".join([f"ended with {done.returncode}", *errors, done.stdout[-6000:], done.stderr[-2000:]])
 
 
 def ansible(

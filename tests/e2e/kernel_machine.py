@@ -18,7 +18,7 @@ from pathlib import Path
 
 import yaml
 
-from .fleet import BIN, CHECKOUT, Fleet
+from .fleet import BIN, CHECKOUT, Fleet, said_of_failure
 
 HOST = "host1"
 #: Those with what a container has not got: sysctls, modules, mounts at boot, a command line, a clock, auditing.
@@ -96,7 +96,7 @@ def harden(machine: Fleet, roles: tuple[str, ...]) -> int:
     """Apply roles as a person would; return how many tasks changed something."""
     chosen = yaml.safe_dump({"rampart_roles": list(roles)}, default_flow_style=True).strip()
     done = machine.playbook("harden", "-e", chosen)
-    assert done.returncode == 0, f"harden.yml failed:\n{done.stdout[-6000:]}\n{done.stderr[-2000:]}"
+    assert done.returncode == 0, said_of_failure(done)
     counts = re.search(rf"^{HOST} .*\bchanged=(\d+)", done.stdout, re.MULTILINE)
     assert counts, done.stdout[-2000:]
     return int(counts[1])

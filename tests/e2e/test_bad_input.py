@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
-from .fleet import BIN, CHECKOUT, Fleet, ansible
+from .fleet import BIN, CHECKOUT, Fleet, ansible, said_of_failure
 
 pytestmark = pytest.mark.lab
 
@@ -125,7 +125,7 @@ def test_a_full_disk_stops_before_anything_is_half_written(fleet: Fleet) -> None
     assert "No space left on device" in done.stdout + done.stderr
     assert intact.strip() == "intact"
     healed = fleet.playbook("site", "-l", "gpu2", report="healed")
-    assert healed.returncode == 0, healed.stdout[-4000:]
+    assert healed.returncode == 0, said_of_failure(healed)
 
 
 def test_an_interrupted_run_goes_on_from_where_it_was(fleet: Fleet) -> None:
@@ -143,7 +143,7 @@ def test_an_interrupted_run_goes_on_from_where_it_was(fleet: Fleet) -> None:
     assert started.returncode not in (0, None), output
     assert "Traceback" not in output
     again = fleet.playbook("site", "-l", "gpu2", report="again")
-    assert again.returncode == 0, again.stdout[-4000:]
+    assert again.returncode == 0, said_of_failure(again)
 
 
 def test_a_host_that_reboots_in_the_middle_is_reported_and_the_next_run_measures_it(fleet: Fleet) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from .fleet import BIN, CHECKOUT, Fleet, ansible
+from .fleet import BIN, CHECKOUT, Fleet, ansible, said_of_failure
 
 GUIDE = CHECKOUT / "docs/contributing.md"
 FILES = dict(re.findall(r'^```\w+ title="([^"]+)"\n(.*?)^```$', GUIDE.read_text(), re.MULTILINE | re.DOTALL))
@@ -51,7 +51,7 @@ def test_the_examples_own_unit_tests_pass(checkout: Path) -> None:
     done = subprocess.run(
         [BIN / "python", "-m", "pytest", *tests], cwd=checkout, capture_output=True, text=True, timeout=300, check=False
     )
-    assert done.returncode == 0, done.stdout[-4000:]
+    assert done.returncode == 0, said_of_failure(done)
 
 
 @pytest.mark.lab

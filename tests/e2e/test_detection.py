@@ -21,7 +21,7 @@ import pytest
 from . import kill_rate
 from .agent import Agent, Measurer
 from .conftest import running_lab
-from .fleet import Fleet
+from .fleet import Fleet, said_of_failure
 from .mutation import FOLDER, Bench, Mutation, disagreements, first_of_each_family, load
 
 pytestmark = pytest.mark.choice
@@ -55,7 +55,7 @@ def detecting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
             for expected in ("", "changed=0"):
                 given = json.dumps({**settings, "rampart_roles": roles})
                 done = fleet.playbook("harden", "--limit", host, "-e", given)
-                assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
+                assert done.returncode == 0, said_of_failure(done)
                 assert expected in done.stdout.replace(" ", ""), done.stdout[-4000:]
         yield fleet
 

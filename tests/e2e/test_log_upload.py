@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from .conftest import running_lab
-from .fleet import Fleet, ansible
+from .fleet import Fleet, ansible, said_of_failure
 
 pytestmark = pytest.mark.lab
 
@@ -84,7 +84,7 @@ def logs(tmp_path_factory: pytest.TempPathFactory, certificates: Path) -> Iterat
         fleet.shell(RECEIVER, RECEIVE)
         install(fleet, SENDER, certificates, "systemd-journal")
         done = fleet.playbook("harden", *upload(URL))
-        assert done.returncode == 0, done.stdout[-4000:]
+        assert done.returncode == 0, said_of_failure(done)
         yield fleet
 
 

@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 
-from .fleet import Fleet
+from .fleet import Fleet, said_of_failure
 
 pytestmark = pytest.mark.lab
 
@@ -35,7 +35,7 @@ def changed(done: subprocess.CompletedProcess[str]) -> dict[str, int]:
 def test_an_assessment_changes_nothing_on_a_bare_host(bare_fleet: Fleet) -> None:
     before = bare_fleet.shell("host1", SNAPSHOT)
     done = bare_fleet.playbook("assess", report="assessed")
-    assert done.returncode == 0, done.stdout[-4000:]
+    assert done.returncode == 0, said_of_failure(done)
     assert bare_fleet.shell("host1", SNAPSHOT) == before
     assert set(changed(done).values()) == {0}
     assert bare_fleet.report("assessed")["verdict"]["state"] == "fail", "a bare host must not pass"
@@ -44,7 +44,7 @@ def test_an_assessment_changes_nothing_on_a_bare_host(bare_fleet: Fleet) -> None
 def test_check_mode_runs_through_on_a_bare_host(bare_fleet: Fleet) -> None:
     before = bare_fleet.shell("host1", SNAPSHOT)
     done = bare_fleet.playbook("harden", "--check", "--diff")
-    assert done.returncode == 0, done.stdout[-4000:]
+    assert done.returncode == 0, said_of_failure(done)
     assert bare_fleet.shell("host1", SNAPSHOT) == before
 
 
@@ -59,13 +59,13 @@ def test_the_fleet_is_hardened_and_the_verdict_says_so(fleet: Fleet) -> None:
 
 def test_a_second_run_changes_nothing(fleet: Fleet) -> None:
     done = fleet.playbook("site", report="second")
-    assert done.returncode == 0, done.stdout[-4000:]
+    assert done.returncode == 0, said_of_failure(done)
     assert {changed(done)[host] for host in HOSTS} == {0}
 
 
 def test_check_mode_of_a_hardened_fleet_predicts_no_change(fleet: Fleet) -> None:
     done = fleet.playbook("harden", "--check", "--diff")
-    assert done.returncode == 0, done.stdout[-4000:]
+    assert done.returncode == 0, said_of_failure(done)
     assert {changed(done)[host] for host in HOSTS} == {0}
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from .conftest import running_lab
-from .fleet import Fleet, ansible
+from .fleet import Fleet, ansible, said_of_failure
 
 pytestmark = pytest.mark.lab
 
@@ -76,7 +76,7 @@ def worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
         fleet.shell(HOST, _RUNTIME)
         roles = '{"rampart_roles": ["os_hardening", "file_systems"], "rampart_mode": "inference"}'
         done = fleet.playbook("harden", "-e", roles)
-        assert done.returncode == 0, f"{done.stdout[-6000:]}\n{done.stderr[-2000:]}"
+        assert done.returncode == 0, said_of_failure(done)
         yield fleet
 
 
@@ -105,7 +105,7 @@ def test_a_service_with_rdma_may_lock_its_memory(worker: Fleet, tmp_path: Path) 
     play = tmp_path / "harden.yml"
     play.write_text(f"---{_PLAY}")
     done = ansible("ansible-playbook", str(play), "-i", str(worker.inventory), "-e", "rampart_mode=inference")
-    assert done.returncode == 0, f"{done.stdout[-6000:]}\n{done.stderr[-2000:]}"
+    assert done.returncode == 0, said_of_failure(done)
     # A container cannot raise its limits: what the service manager would set is as near as the lab comes.
     limit = worker.shell(HOST, "systemctl daemon-reload; systemctl show --property LimitMEMLOCK containerd.service")
     assert limit.strip() == "LimitMEMLOCK=infinity"

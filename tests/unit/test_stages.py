@@ -56,3 +56,20 @@ def test_a_failure_beside_the_others_is_counted_and_its_output_shown(
 def test_a_stage_that_is_asked_for_alone_writes_to_the_terminal(stages: ModuleType, tmp_path: Path) -> None:
     stages.run([stages.Stage("machine", (("true",),), beside=True)])
     assert not list(tmp_path.glob("*.log"))
+
+
+def test_the_end_names_the_causes_of_failures(stages: ModuleType, tmp_path: Path) -> None:
+    test = tmp_path / "test_x.py"
+    test.write_text(
+        "import pytest\n"
+        "@pytest.fixture\ndef fleet(): pytest.fail('RMP-LOG-021 fails', pytrace=False)\n"
+        "@pytest.mark.parametrize('n', range(3))\ndef test_a(fleet, n): pass\n"
+        "@pytest.mark.parametrize('n', range(9))\ndef test_b(n): assert n == 100\n"
+    )
+    command = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junit-xml={tmp_path / 'x.xml'}", "x")
+    result = stages.run_stage(stages.Stage("lab", ((*command[:-1], str(test)),)))
+    said = stages.summary([result], 1.0)
+    assert "and 2 more: failed on setup with" in said
+    assert "RMP-LOG-021 fails" in said
+    assert "assert 0 == 100" in said
+    assert "and 4 other causes" in said
