@@ -15,7 +15,6 @@ import subprocess
 import tempfile
 import zipfile
 from collections.abc import Collection, Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
@@ -59,8 +58,7 @@ class Agent:
 
     def __init__(self, lab: str, host: str) -> None:
         self.host = host
-        self._files = ExitStack()
-        self._complaints = self._files.enter_context(tempfile.TemporaryFile("w+"))
+        self._complaints = tempfile.TemporaryFile("w+")  # noqa: SIM115 - open as long as the connection, see close
         self._process = subprocess.Popen(
             [BIN / "rampart", "lab", "exec", "--name", lab, host, "--", "python3", "-u", "-c", _START],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._complaints, text=True,
@@ -84,7 +82,7 @@ class Agent:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        self._files.close()
+        self._complaints.close()
 
     def shell(self, script: str, timeout_s: float = _SCRIPT_S) -> str:
         """Run a script as root and return what it printed; AgentError unless it ended well."""
