@@ -181,7 +181,7 @@ def test_dcb_is_set_on_a_rail_and_read_back_and_counted(rails: Lab) -> None:
     host = rails.plan.hosts[0].name
     calls = "cat /sys/module/dcbshim/parameters/set_calls"
     before = int(_said(rails, host, calls))
-    # What counts is what is read back: dcb of iproute2 6.1 was seen to end with "Protocol error" after the kernel had done it.
+    # Read back: dcb of iproute2 6.1 was seen to end with "Protocol error", once in a hundred calls.
     _run(rails, host, "dcb pfc set dev rail0 prio-pfc all:off 3:on")
     assert "3:on" in _said(rails, host, "dcb pfc show dev rail0 prio-pfc")
     assert "3:off" in _said(rails, host, "dcb pfc show dev rail1 prio-pfc")
