@@ -40,7 +40,7 @@ def measure(host: Host) -> dict[str, Any]:
     modules: [name], foreign_modules: [name], kdump: bool}`. What cannot be read counts as not there, except a GPU
     container: see there.
     """
-    gpu = [vendor for vendor in _PCI_GPUS if _has_gpu(host, vendor)]
+    gpu = [vendor for vendor in _PCI_GPUS if has_gpu(host, vendor)]
     rdma = _rdma(host)
     runtimes = [name for name in _RUNTIMES if _has_runtime(host, name)]
     return {
@@ -53,20 +53,27 @@ def measure(host: Host) -> dict[str, Any]:
         "overlay_mounts": " - overlay " in _text(host, "/proc/self/mountinfo"),
         "router_netdevs": _router_netdevs(host),
         "modules": sorted(line.split()[0] for line in _text(host, "/proc/modules").splitlines() if line.strip()),
-        "foreign_modules": [] if _in_container(host) else _foreign_modules(host),
-        "kdump": _word(host, "/sys/kernel/kexec_crash_size") not in ("", "0") and not _in_container(host),
+        "foreign_modules": [] if in_container(host) else _foreign_modules(host),
+        "kdump": _word(host, "/sys/kernel/kexec_crash_size") not in ("", "0") and not in_container(host),
     }
 
 
-def _in_container(host: Host) -> bool:
+def in_container(host: Host) -> bool:
+    """Say whether the host is a container of systemd's."""
     # /sys shows the devices of the machine that carries the container; only those in /dev are ours.
     return host.exists("/run/systemd/container")
 
 
-def _has_gpu(host: Host, vendor: str) -> bool:
-    if any(host.exists(path) for path in _GPU_NODES[vendor]):
-        return True
-    return not _in_container(host) and any(_is_gpu(host, path, vendor) for path in host.glob("/sys/bus/pci/devices/*"))
+def has_gpu(host: Host, vendor: str) -> bool:
+    """Say whether the host has a GPU of a vendor (nvidia or amd), with or without its driver."""
+    return any(host.exists(path) for path in _GPU_NODES[vendor]) or bool(gpus_on_bus(host, vendor))
+
+
+def gpus_on_bus(host: Host, vendor: str) -> list[str]:
+    """Return the PCI addresses of a vendor's GPUs; a container does not see the bus."""
+    if in_container(host):
+        return []
+    return [posixpath.basename(path) for path in host.glob("/sys/bus/pci/devices/*") if _is_gpu(host, path, vendor)]
 
 
 def _is_gpu(host: Host, device: str, vendor: str) -> bool:
@@ -75,7 +82,7 @@ def _is_gpu(host: Host, device: str, vendor: str) -> bool:
 
 
 def _rdma(host: Host) -> list[str]:
-    if _in_container(host) and not host.exists("/dev/infiniband"):
+    if in_container(host) and not host.exists("/dev/infiniband"):
         return []
     return [posixpath.basename(path) for path in host.glob("/sys/class/infiniband/*")]
 
