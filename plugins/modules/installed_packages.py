@@ -1,7 +1,7 @@
 #!/usr/bin/python
 # Copyright: the Rampart authors
 # SPDX-License-Identifier: Apache-2.0
-"""Module rampart.fleet.installed_packages: the names that dpkg has, read in a moment."""
+"""Module rampart.fleet.installed_packages: the names that dpkg has, and whether apt knows any, read in a moment."""
 
 from __future__ import annotations
 
@@ -38,17 +38,24 @@ packages:
   type: list
   elements: str
   sample: [apt, base-files, nftables]
+lists:
+  description: Whether apt has lists of the packages there are. Without, it knows of no update.
+  returned: always
+  type: bool
+  sample: true
 """
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.rampart.fleet.plugins.module_utils.installed_packages import installed_packages
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.local_host import LocalHost
+from ansible_collections.rampart.fleet.plugins.module_utils.posture.probes.apt_pending import package_lists
 
 
 def main() -> None:
     """Read, and return the names."""
     module = AnsibleModule(argument_spec={}, supports_check_mode=True)
-    module.exit_json(changed=False, packages=installed_packages(LocalHost()))
+    host = LocalHost()
+    module.exit_json(changed=False, packages=installed_packages(host), lists=bool(package_lists(host)))
 
 
 if __name__ == "__main__":

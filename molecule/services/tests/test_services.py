@@ -89,3 +89,7 @@ def test_the_next_boot_starts_what_keeps_the_host_current(host: Host) -> None:
 def test_nothing_but_ssh_waits_on_the_network(host: Host) -> None:
     listening = [name for name in host.socket.get_listening_sockets() if "127.0.0" not in name and "::1" not in name]
     assert {name.rsplit(":", 1)[1] for name in listening if not name.startswith("unix")} <= {"22"}
+
+
+def test_a_host_that_never_looked_has_lists_of_packages(host: Host) -> None:
+    assert host.run("ls /var/lib/apt/lists/*_Packages*").rc == 0

@@ -51,11 +51,15 @@ def apt_pending(host: Host, params: Params) -> dict[str, Any]:
     return {"updates": len(updates), "security": security, "lists_days": round((now - looked) / _DAY_S, 1)}
 
 
+def package_lists(host: Host) -> list[str]:
+    """Return the paths of apt's lists of packages; without any it knows of no update."""
+    return host.glob(f"{_LISTS}/*_Packages*")
+
+
 def _last_looked(host: Host) -> float:
     if not host.exists("/etc/apt"):
         raise Absent("apt is not installed: there is no /etc/apt")
-    lists = host.glob(f"{_LISTS}/*_Packages*")
-    if not lists:
+    if not package_lists(host):
         raise ProbeError(f"{_LISTS} holds no list of packages: what waits cannot be told; wanted `apt-get update`")
     # apt downloads to `partial` and `auxfiles` and moves what is new; the lists carry the archive's time, not ours.
     folders = [path for path in (_LISTS, f"{_LISTS}/partial", f"{_LISTS}/auxfiles") if host.exists(path)]
