@@ -166,22 +166,29 @@ def test_limits_that_nobody_names_are_seen(conf: str, field: str) -> None:
     assert antivirus_engine(Scanned(FOUND, OK, conf), {})[field] is False
 
 
-UPLOAD = "/var/lib/rampart/upload"
+WATCHES = "systemctl show --property=Paths --value rampart-upload-gate.path"
 
 
-def test_what_lies_in_the_clean_folder_without_a_record_is_named() -> None:
+@pytest.mark.parametrize(
+    ("folder", "watched"),
+    [
+        ("/var/lib/rampart/upload", ""),
+        ("/srv/uploads of tenants", "/srv/uploads of tenants/incoming (DirectoryNotEmpty)\n"),
+    ],
+)
+def test_what_lies_in_the_clean_folder_without_a_record_is_named(folder: str, watched: str) -> None:
     files = {
-        f"{UPLOAD}/state.json": '{"trouble": "", "ended": 940}',
-        f"{UPLOAD}/incoming/x": "",
-        f"{UPLOAD}/work/.keep": "",
-        f"{UPLOAD}/clean/a": "",
-        f"{UPLOAD}/clean/.a.scan.json": "{}",
-        f"{UPLOAD}/clean/b": "",
+        f"{folder}/state.json": '{"trouble": "", "ended": 940}',
+        f"{folder}/incoming/x": "",
+        f"{folder}/work/.keep": "",
+        f"{folder}/clean/a": "",
+        f"{folder}/clean/.a.scan.json": "{}",
+        f"{folder}/clean/b": "",
     }
-    value = upload_gate(RecordedHost(files=files, commands={"date +%s": "1000\n"}), {})
+    value = upload_gate(RecordedHost(files=files, commands={"date +%s": "1000\n", WATCHES: watched}), {})
     assert (value["unrecorded"], value["age_minutes"], value["trouble"]) == (["b"], 1.0, "")
 
 
 def test_no_upload_path_is_absent() -> None:
     with pytest.raises(Absent, match="no upload path"):
-        upload_gate(RecordedHost(), {})
+        upload_gate(RecordedHost(commands={WATCHES: ""}), {})

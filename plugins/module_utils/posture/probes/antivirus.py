@@ -16,6 +16,7 @@ from ansible_collections.rampart.fleet.plugins.module_utils.posture.registry imp
 EICAR = "".join([r"X5O!P%@AP[4\PZX54(P^)7CC)7}$", "EICAR-STANDARD-", "ANTIVIRUS-TEST-FILE!", "$H+H*"])
 _SCAN = ["clamdscan", "--config-file=/etc/clamav/clamd.conf", "--stdout", "--no-summary", "-"]
 _UPLOAD = "/var/lib/rampart/upload"
+_GATE = "rampart-upload-gate.path"
 
 
 @probe("antivirus_engine", source="clamdscan of the EICAR test string and of a text; sigtool -i of the signatures")
@@ -36,23 +37,24 @@ def antivirus_engine(host: Host, params: Params) -> dict[str, Any]:
     }
 
 
-@probe("upload_gate", source=f"{_UPLOAD}: state.json, incoming, work")
+@probe("upload_gate", source="systemctl show rampart-upload-gate.path; state.json, incoming, work in its folder")
 def upload_gate(host: Host, params: Params) -> dict[str, Any]:
     """Return `{trouble, age_minutes, waiting, oldest_minutes, unrecorded: [name]}` of the gate of the upload path.
 
     `age_minutes` is how long ago the gate last ended; `waiting` what is not judged yet, and the age of the oldest;
     `unrecorded` is what lies in the clean folder without the record of its scan. Absent when there is no upload path.
     """
-    if not host.exists(f"{_UPLOAD}/incoming"):
-        raise Absent(f"there is no upload path {_UPLOAD}")
+    base = _watched(host)
+    if not host.exists(f"{base}/incoming"):
+        raise Absent(f"there is no upload path {base}")
     now = _number(host.run(["date", "+%s"]).require_ok().stdout)
-    state = _state(host)
+    state = _state(host, base)
     ages = [
-        now - host.stat(f"{_UPLOAD}/{folder}/{name}", follow=False).mtime
+        now - host.stat(f"{base}/{folder}/{name}", follow=False).mtime
         for folder in ("incoming", "work")
-        for name in host.listdir(f"{_UPLOAD}/{folder}")
+        for name in host.listdir(f"{base}/{folder}")
     ]
-    names = host.listdir(f"{_UPLOAD}/clean")
+    names = host.listdir(f"{base}/clean")
     return {
         "trouble": str(state["trouble"]) if state else "the gate never ended",
         "age_minutes": round((now - float(state["ended"])) / 60, 1) if state else None,
@@ -60,6 +62,13 @@ def upload_gate(host: Host, params: Params) -> dict[str, Any]:
         "oldest_minutes": round(max(ages, default=0.0) / 60, 1),
         "unrecorded": [name for name in names if not name.startswith(".") and f".{name}.scan.json" not in names][:20],
     }
+
+
+def _watched(host: Host) -> str:
+    """Return the folder that systemd watches for uploads; the default one when it watches none."""
+    said = host.run(["systemctl", "show", "--property=Paths", "--value", _GATE]).require_ok().stdout
+    watched = re.search(r"^(/.+)/incoming \(DirectoryNotEmpty\)$", said, re.M)
+    return watched.group(1) if watched else _UPLOAD
 
 
 def _verdict(host: Host, text: str) -> str:
@@ -110,14 +119,14 @@ def _bytes(settings: dict[str, str], name: str) -> int:
     return int(settings[name]) if settings.get(name, "").isdigit() else 0
 
 
-def _state(host: Host) -> dict[str, Any]:
+def _state(host: Host, base: str) -> dict[str, Any]:
     try:
-        value = json.loads(host.read_text(f"{_UPLOAD}/state.json"))
+        value = json.loads(host.read_text(f"{base}/state.json"))
         return {"trouble": value["trouble"], "ended": float(value["ended"])}
     except Absent:
         return {}
     except (ValueError, KeyError, TypeError) as error:
-        raise ProbeError(f"{_UPLOAD}/state.json is damaged: {type(error).__name__}: {error}") from None
+        raise ProbeError(f"{base}/state.json is damaged: {type(error).__name__}: {error}") from None
 
 
 def _number(text: str) -> float:
