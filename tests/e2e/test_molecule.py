@@ -16,7 +16,7 @@ from .scenario import lab_of
 SCENARIOS = sorted(path.parent.name for path in (CHECKOUT / "molecule").glob("*/molecule.yml"))
 
 #: Scenarios of roles that a site adds to the usual ones.
-BY_CHOICE = {"antivirus", "file_integrity", "intrusion_detection"}
+BY_CHOICE = {"antivirus", "file_integrity", "hardware", "intrusion_detection"}
 
 
 def run(scenario: str, log: Path) -> None:

@@ -23,13 +23,13 @@ Outcome = str | tuple[int, str, str] | Exception
 class RecordedHost:
     """Answers from mappings; what was not recorded does not exist.
 
-    `files`: path to text, or to an exception that reading raises. `stats`: path to FileStat (default of a file: 0644
-    root root; parents of files are directories). `links`: path to link text. `commands`: argv as a tuple or
+    `files`: path to text or bytes, or to an exception that reading raises. `stats`: path to FileStat (default of a
+    file: 0644 root root; parents of files are directories). `links`: path to link text. `commands`: argv as a tuple or
     joined by blanks, to stdout or (rc, stdout, stderr) or an exception. `users`/`groups`: number to name. `asked`
     collects what was run.
     """
 
-    files: Mapping[str, str | Exception] = field(default_factory=dict)
+    files: Mapping[str, str | bytes | Exception] = field(default_factory=dict)
     stats: Mapping[str, FileStat | Exception] = field(default_factory=dict)
     links: Mapping[str, str] = field(default_factory=dict)
     commands: Mapping[str | tuple[str, ...], Outcome] = field(default_factory=dict)
@@ -39,15 +39,15 @@ class RecordedHost:
     derived: dict[str, Any] = field(default_factory=dict)
 
     def read_text(self, path: str) -> str:
+        return self.read_bytes(path).decode("utf-8", "replace")
+
+    def read_bytes(self, path: str) -> bytes:
         content = self.files.get(self._resolve(path))
         if content is None:
             raise Absent(f"{path} does not exist")
         if isinstance(content, Exception):
             raise content
-        return content
-
-    def read_bytes(self, path: str) -> bytes:
-        return self.read_text(path).encode()
+        return content if isinstance(content, bytes) else content.encode()
 
     def exists(self, path: str) -> bool:
         try:

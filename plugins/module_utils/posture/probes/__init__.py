@@ -22,6 +22,7 @@ from ansible_collections.rampart.fleet.plugins.module_utils.posture.probes impor
     file_integrity,
     file_search,
     files,
+    hardware,
     identity,
     initramfs,
     intrusion_detection,

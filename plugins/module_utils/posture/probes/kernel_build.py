@@ -8,6 +8,7 @@ import gzip
 import re
 from typing import Any
 
+from ansible_collections.rampart.fleet.plugins.module_utils.hardware.trust import tainted_modules
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.errors import Absent, ProbeError
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.host import Host
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.registry import Params, probe
@@ -91,20 +92,6 @@ def module_signatures(host: Host, params: Params) -> dict[str, Any]:
     except Absent:
         raise Absent(f"this kernel knows no signatures of modules: there is no {_SIGNATURES}") from None
     return {"enforced": answer == "Y", "unsigned": tainted_modules(host, "E")}
-
-
-def tainted_modules(host: Host, flags: str) -> list[str]:
-    """Return the loaded modules that carry one of these flags (P proprietary, O out of tree, E unsigned)."""
-    names = []
-    for path in host.glob("/sys/module/*/taint"):
-        try:
-            text = host.read_text(path)
-        except Absent:
-            # It was unloaded since.
-            continue
-        if set(text.strip()) & set(flags):
-            names.append(path.split("/")[3])
-    return names
 
 
 @probe("lsm", source="/sys/kernel/security/lsm")

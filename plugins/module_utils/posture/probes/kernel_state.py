@@ -8,6 +8,7 @@ import re
 from collections import Counter
 from typing import Any
 
+from ansible_collections.rampart.fleet.plugins.module_utils.hardware.trust import efi_flag
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.errors import Absent, ProbeError
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.host import Host
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.registry import Params, probe
@@ -16,8 +17,6 @@ _VULNERABILITIES = "/sys/devices/system/cpu/vulnerabilities"
 _APPARMOR = "/sys/module/apparmor/parameters/enabled"
 _PROFILES = "/sys/kernel/security/apparmor/profiles"
 _LOCKDOWN = "/sys/kernel/security/lockdown"
-# The name and GUID of the variable are fixed by the UEFI specification; four bytes of attributes come first.
-_SECURE_BOOT = "/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c"
 
 
 @probe("kernel_cmdline", source="/proc/cmdline")
@@ -86,12 +85,4 @@ def lockdown(host: Host, params: Params) -> dict[str, Any]:
     match = re.search(r"\[(\w+)\]", text)
     if match is None:
         raise ProbeError(f"{_LOCKDOWN} names no mode in brackets: {text.strip()!r}")
-    return {"mode": match.group(1), "secure_boot": _secure_boot(host)}
-
-
-def _secure_boot(host: Host) -> bool | None:
-    try:
-        content = host.read_bytes(_SECURE_BOOT)
-    except Absent:
-        return None
-    return content[4:5] == b"\x01"
+    return {"mode": match.group(1), "secure_boot": efi_flag(host, "SecureBoot")}
