@@ -7,6 +7,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any, Callable
 
+from ansible_collections.rampart.fleet.plugins.module_utils.gpu.ask import smi_log
+from ansible_collections.rampart.fleet.plugins.module_utils.gpu.facts import Number
 from ansible_collections.rampart.fleet.plugins.module_utils.hardware import (
     match,
     memory,
@@ -15,8 +17,9 @@ from ansible_collections.rampart.fleet.plugins.module_utils.hardware import (
     processor,
     storage,
 )
-from ansible_collections.rampart.fleet.plugins.module_utils.hardware.facts import Array, PciDevice
+from ansible_collections.rampart.fleet.plugins.module_utils.hardware.facts import PciDevice
 from ansible_collections.rampart.fleet.plugins.module_utils.hardware.profiles import PROFILES, Profile
+from ansible_collections.rampart.fleet.plugins.module_utils.hardware.reading import counter
 from ansible_collections.rampart.fleet.plugins.module_utils.hardware.virtualisation import detect
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.errors import Absent, ProbeError
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.host import Host
@@ -28,7 +31,7 @@ Line = Callable[[Host], "tuple[Judge, str]"]
 def measure(host: Host, line: str) -> dict[str, Any]:
     """Return {met_by: names of the profiles whose line the host meets, found: what there is, in words}.
 
-    ProbeError for a line that no profile has.
+    Absent where the host has nothing that the line is about; ProbeError for a line that no profile has.
     """
     try:
         judge, found = _LINES[line](host)
@@ -71,21 +74,36 @@ def _gpu_link(host: Host) -> tuple[Judge, str]:
     return lambda profile: match.gpu_link(profile, gpus), told or "no GPU"
 
 
+def _gpu_memory(host: Host) -> tuple[Judge, str]:
+    sizes = [_vram_bytes(host, each) for each in pci.gpus(host) if each.vendor == "1002"]
+    if any(each.vendor == "10de" for each in pci.gpus(host)):
+        sizes += [_told_bytes(each.memory_total_mib, each.bus_id) for each in smi_log(host).gpus]
+    if not sizes:
+        raise Absent("no data-centre GPU is on the bus")
+    told = ", ".join(f"{number} x {size / 1e9:.1f} GB" for size, number in Counter(sizes).items())
+    return lambda profile: match.gpu_memory(profile, sizes), told
+
+
+def _vram_bytes(host: Host, device: PciDevice) -> int:
+    try:
+        return counter(host, f"{pci.DEVICES}/{device.address}/mem_info_vram_total")
+    except Absent:
+        raise ProbeError(f"nobody says how much memory {device.address} has: is amdgpu its driver?") from None
+
+
+def _told_bytes(mib: Number, bus_id: str) -> int:
+    if isinstance(mib, int):
+        return mib * 1024**2
+    raise ProbeError(f"the driver does not say how much memory {bus_id} has: {mib}")
+
+
 def _storage(host: Host) -> tuple[Judge, str]:
-    found, disks, controllers = arrays(host), storage.disks(host), pci.of_kind(host, "raid")
+    found, disks, controllers = storage.arrays(host), storage.disks(host), pci.of_kind(host, "raid")
     told = [f"{each.name} {each.level} of {len(each.members)}, {each.size_bytes / 1e12:.2f} TB" for each in found]
     told += [f"RAID controller {each.address} ({each.model})" for each in controllers]
     nvme = [disk for disk in disks if disk.kind == "nvme"]
     told.append(f"{len(nvme)} NVMe of {sum(disk.size_bytes for disk in nvme) / 1e12:.2f} TB together")
     return lambda profile: match.storage(profile, found, disks, controllers), "; ".join(told)
-
-
-def arrays(host: Host) -> tuple[Array, ...]:
-    """Return the arrays of software RAID; none where the kernel has no driver for them."""
-    try:
-        return storage.arrays(host)
-    except Absent:
-        return ()
 
 
 def _network(host: Host) -> tuple[Judge, str]:
@@ -113,6 +131,7 @@ _LINES: dict[str, Line] = {
     "ecc": _ecc,
     "gpu": _gpu,
     "gpu_link": _gpu_link,
+    "gpu_memory": _gpu_memory,
     "storage": _storage,
     "network": _network,
     "hypervisor": _hypervisor,

@@ -66,6 +66,11 @@ def gpu_link(profile: Profile, gpus: Sequence[PciDevice]) -> bool:
     return bool(fitting) and all(_link_fits(line, each) for each in fitting)
 
 
+def gpu_memory(profile: Profile, sizes: Sequence[int]) -> bool:
+    """Say whether every GPU has the memory that is wanted, in bytes."""
+    return all(size >= profile.gpu.memory_bytes_min for size in sizes)
+
+
 def _link_fits(line: GpuLine, device: PciDevice) -> bool:
     width = line.width or device.width_max
     if device.width is None or width is None or device.width < width:

@@ -9,7 +9,6 @@ from typing import Any, Callable
 from ansible_collections.rampart.fleet.plugins.module_utils.hardware import (
     bmc,
     host_security,
-    lines,
     memory,
     network,
     pci,
@@ -56,7 +55,7 @@ def _devices(host: Host) -> list[dict[str, Any]]:
 
 
 def _storage(host: Host) -> dict[str, Any]:
-    return {"disks": plain(storage.disks(host)), "arrays": plain(lines.arrays(host))}
+    return {"disks": plain(storage.disks(host)), "arrays": plain(storage.arrays(host))}
 
 
 _SECTIONS: dict[str, Callable[[Host], Any]] = {

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-GIB, TB = 1024**3, 10**12
+GIB, GB, TB = 1024**3, 10**9, 10**12
 
 _MISSION = "the hardware table of the collection's own mission"
 _HGX = "Azure/azurehpc-health-checks@0e0a1ac conf/nd96isr_h100_v5.conf: 8 GPUs, 8 x InfiniBand 400"
@@ -35,13 +35,14 @@ class MemoryLine:
 
 @dataclass(frozen=True)
 class GpuLine:
-    """GPUs: at least so many, of these models (`vendor:device`; none: any that is made for data centres).
+    """GPUs: at least so many with so much memory, of these models (`vendor:device`; none: any for data centres).
 
     `fabric` is `nvswitch`, `xgmi`, or empty; `speed_gts` and `width` are what the slots must offer (None: what
     the GPU itself can).
     """
 
     count_min: int
+    memory_bytes_min: int
     models: tuple[str, ...]
     fabric: str
     speed_gts: float | None
@@ -107,13 +108,13 @@ PROFILES = {
         _node(
             "ai-server",
             "a server for inference or small training, with at least one data-centre GPU",
-            GpuLine(1, (), "", None, None, _MISSION),
+            GpuLine(1, 24 * GB, (), "", None, None, _MISSION),
             NetworkLine(1, 10.0, False, _MISSION),
         ),
         _node(
             "hgx-h100",
             "eight H100 SXM behind four NVSwitches, with a rail for each",
-            GpuLine(8, ("10de:2330",), "nvswitch", 32.0, 16, f"{_HGX}; {_BOARD}"),
+            GpuLine(8, 80 * GB, ("10de:2330",), "nvswitch", 32.0, 16, f"{_HGX}; {_BOARD}; {_PCI_IDS} (H100 SXM5 80GB)"),
             NetworkLine(8, 400.0, True, _HGX),
         ),
         _node(
@@ -121,11 +122,12 @@ PROFILES = {
             "eight H200 SXM behind four NVSwitches, with a rail for each",
             GpuLine(
                 8,
+                141 * GB,
                 ("10de:2335",),
                 "nvswitch",
                 32.0,
                 16,
-                f"{_PCI_IDS} (10de:2335); the board is that of hgx-h100: {_HGX}",
+                f"{_PCI_IDS} (10de:2335, H200 SXM 141GB); the board is that of hgx-h100: {_HGX}",
             ),
             NetworkLine(8, 400.0, True, _HGX),
         ),
@@ -134,11 +136,12 @@ PROFILES = {
             "eight MI300X in one hive of XGMI, with a rail for each",
             GpuLine(
                 8,
+                192 * GB,
                 ("1002:74a1",),
                 "xgmi",
                 32.0,
                 16,
-                f"{_MI300X}; {_PCI_IDS} (1002:74a1); PCIe 5.0 x16 by AMD's data sheet",
+                f"{_MI300X}; {_PCI_IDS} (1002:74a1); 192 GB and PCIe 5.0 x16 by AMD's data sheet",
             ),
             NetworkLine(8, 400.0, True, _MI300X),
         ),

@@ -58,8 +58,12 @@ def _controller(host: Host, base: str) -> str | None:
 
 
 def arrays(host: Host) -> tuple[Array, ...]:
-    """Return the arrays of software RAID; Absent when the kernel has none to speak of."""
-    return parse_mdstat(host.read_text("/proc/mdstat"))
+    """Return the arrays of software RAID; none where the kernel has no driver for them."""
+    try:
+        text = host.read_text("/proc/mdstat")
+    except Absent:
+        return ()
+    return parse_mdstat(text)
 
 
 def parse_mdstat(text: str) -> tuple[Array, ...]:

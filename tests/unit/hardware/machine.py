@@ -14,6 +14,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.recordings.nvidia import NvidiaNode
+
 from ..posture.recorded_host import Outcome, RecordedHost
 
 PCI = "/sys/bus/pci/devices"
@@ -95,6 +97,8 @@ def server() -> Machine:
     _firmware(made)
     _management(made)
     _services(made, *SERVICES)
+    made.files["/dev/nvidiactl"] = ""
+    made.commands["nvidia-smi -q -x"] = NvidiaNode().xml()
     made.commands["systemd-detect-virt"] = (1, "none\n", "")
     return made
 
@@ -106,6 +110,7 @@ def amd_server() -> Machine:
     for number in range(GPUS):
         base = f"{PCI}/{gpu(number)}"
         made.files[f"{base}/uevent"] = uevent("120000", "1002:74A1", "amdgpu")
+        made.files[f"{base}/mem_info_vram_total"] = f"{192 * 1024**3 - 16 * 1024**2}\n"
         made.files[f"{base}/xgmi_hive_info/xgmi_hive_id"] = "7130161263126\n"
     return made
 

@@ -20,6 +20,8 @@ from ansible_collections.rampart.fleet.plugins.module_utils.posture.parameters i
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.probes import kinds
 from ansible_collections.rampart.fleet.plugins.plugin_utils.posture import catalogue
 
+from tests.recordings.nvidia import NvidiaNode
+
 from . import machine as parts
 from .machine import DMI, EDAC, EFI, FLAWS, GLOBAL, PCI, Machine, adapter, amd_server, bridges, disk, gpu, server
 
@@ -118,6 +120,21 @@ BREAKS = [
         "a GPU in a slot of an older generation",
         files({f"{PCI}/{gpu(0)}/max_link_speed": "16.0 GT/s PCIe\n"}),
         fails(5),
+    ),
+    Break(
+        "a GPU with less memory",
+        said("nvidia-smi -q -x", NvidiaNode().one("fb_memory_usage/total", "40960 MiB").xml()),
+        fails(40),
+    ),
+    Break(
+        "a GPU whose memory the driver cannot tell",
+        said("nvidia-smi -q -x", NvidiaNode().one("fb_memory_usage/total", "Unknown Error").xml()),
+        {"RMP-HW-040": "error"},
+    ),
+    Break(
+        "a driver that prints half of its answer",
+        said("nvidia-smi -q -x", NvidiaNode().xml()[:900]),
+        {"RMP-HW-040": "error"},
     ),
     Break(
         "RAID 0 alone",
@@ -311,7 +328,7 @@ def test_a_guest_is_asked_what_a_guest_can_tell(name: str, state: str) -> None:
     found = states(machine, virt="vm")
     assert found["RMP-HW-008"] == state
     judged = {name for name, each in found.items() if each != "not_applicable"}
-    assert judged == {f"RMP-HW-{number:03d}" for number in (2, 4, 8, 9, 10, 17, 18, 19, 26, 29, 30, 31)}
+    assert judged == {f"RMP-HW-{number:03d}" for number in (2, 4, 8, 9, 10, 17, 18, 19, 26, 29, 30, 31, 40)}
 
 
 def test_a_container_is_not_judged_by_the_hardware_of_its_machine() -> None:
@@ -327,7 +344,7 @@ def test_each_profile_is_met_by_its_machine_alone() -> None:
         ("ai-server", amd, set()),
         ("mi300x", amd, set()),
         ("hgx-h200", nvidia, {"RMP-HW-004", "RMP-HW-005"}),
-        ("mi300x", nvidia, {"RMP-HW-004", "RMP-HW-005"}),
+        ("mi300x", nvidia, {"RMP-HW-004", "RMP-HW-005", "RMP-HW-040"}),
         ("hgx-h100", amd, {"RMP-HW-004", "RMP-HW-005"}),
     ):
         found = states(machine, chosen=settings(profile))
@@ -338,6 +355,12 @@ def test_a_gpu_of_amd_outside_the_hive_is_seen() -> None:
     machine = amd_server()
     machine.files[f"{PCI}/{gpu(3)}/xgmi_hive_info/xgmi_hive_id"] = "99\n"
     assert states(machine, chosen=settings("mi300x"))["RMP-HW-004"] == "fail"
+
+
+def test_an_amd_gpu_without_its_driver_is_an_error() -> None:
+    machine = amd_server()
+    del machine.files[f"{PCI}/{gpu(3)}/mem_info_vram_total"]
+    assert states(machine, chosen=settings("mi300x"))["RMP-HW-040"] == "error"
 
 
 def test_what_a_site_trades_is_declared_and_printed() -> None:
@@ -363,7 +386,7 @@ def test_an_unknown_profile_is_told_with_those_that_exist() -> None:
 
 
 def test_controls_offer_the_profiles_that_are_shipped() -> None:
-    assert len(PROFILED) == 8
+    assert len(PROFILED) == 9
     for name in PROFILED:
         assert CONTROLS[name]["params"]["profile"]["choices"] == list(PROFILES)
 

@@ -108,7 +108,7 @@ def raid_arrays(host: Host, params: Params) -> dict[str, Any]:
 
     `degraded` lack a member or do not run; `unprotected` lose everything with one disk. Absent without an array.
     """
-    found = lines.arrays(host)
+    found = storage.arrays(host)
     if not found:
         raise Absent("there is no software RAID")
     shown = ("name", "level", "state", "members", "failed", "busy_with")
