@@ -45,7 +45,7 @@ soak: setup ## SOAK_ROUNDS (20) rounds of lab up, apply, apply again, down: look
 	@$(BIN)/pytest tests/e2e -m "lab and soak" -s
 
 .PHONY: choice-test
-choice-test: setup ## Scenarios and end-to-end tests of the roles that a site adds: file_integrity, intrusion_detection, antivirus (root)
+choice-test: setup ## Scenarios and end-to-end tests of the roles that a site adds: file_integrity, hardware, intrusion_detection, antivirus (root)
 	@$(BIN)/pytest tests/e2e -m choice
 
 .PHONY: default-safe second-opinion

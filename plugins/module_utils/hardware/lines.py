@@ -33,10 +33,9 @@ def measure(host: Host, line: str) -> dict[str, Any]:
 
     Absent where the host has nothing that the line is about; ProbeError for a line that no profile has.
     """
-    try:
-        judge, found = _LINES[line](host)
-    except KeyError:
-        raise ProbeError(f"a profile has no line '{line}', wanted one of {', '.join(_LINES)}") from None
+    if line not in _LINES:
+        raise ProbeError(f"a profile has no line '{line}', wanted one of {', '.join(_LINES)}")
+    judge, found = _LINES[line](host)
     return {"met_by": [name for name, profile in PROFILES.items() if judge(profile)], "found": found}
 
 

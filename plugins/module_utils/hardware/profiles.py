@@ -91,7 +91,7 @@ class Profile:
 
 
 # "Xeon Scalable" is no part of the model's name: its families are called Bronze to Platinum, Max, and 6 since 2024.
-_SERVER_CPUS = r".*(Xeon(\(R\))? .*(Bronze|Silver|Gold|Platinum|Max|CPU Max|6[5-9]\d\d[PE]).*|EPYC .*)"
+_SERVER_CPUS = r".*(Xeon(\(R\))? .*(Bronze|Silver|Gold|Platinum|Max|CPU Max|6[5-9]\d\d[PE]).*|EPYC.*)"
 _CPU = CpuLine(_SERVER_CPUS, 16, _MISSION)
 _MEMORY = MemoryLine(128 * GIB, True, _MISSION)
 _STORAGE = StorageLine(2 * TB, _MISSION)

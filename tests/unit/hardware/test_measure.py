@@ -9,6 +9,7 @@ import random
 from pathlib import Path
 
 import pytest
+from ansible_collections.rampart.fleet.plugins.module_utils.hardware import lines
 from ansible_collections.rampart.fleet.plugins.module_utils.hardware.measure import measure
 from ansible_collections.rampart.fleet.plugins.module_utils.hardware.profiles import PROFILES
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.errors import ProbeError, ProbeTimeout
@@ -112,6 +113,11 @@ def test_files_with_any_bytes_give_facts_or_reasons() -> None:
 def _cut(content: str | bytes | Exception, chance: random.Random) -> str | bytes:
     assert not isinstance(content, Exception)
     return content[: chance.randrange(len(content) + 1)]
+
+
+def test_a_line_that_no_profile_has_is_an_error() -> None:
+    with pytest.raises(ProbeError, match="no line 'colour', wanted one of cpu, memory, ecc"):
+        lines.measure(server().host(), "colour")
 
 
 def test_every_figure_of_a_profile_names_its_source() -> None:
