@@ -60,8 +60,9 @@ def evaluate(
     `observations` are by `probe_key`; one that is missing counts as an error of the probe, or as absent when it is to
     be made from outside. `settings` are the site's values of parameters, by control.
     """
-    own = _own_observations(control, observations)
-    blank = Result(control["id"], control["severity"], "manual", obs=tuple(dict.fromkeys(_keys(control).values())))
+    keys = _keys(control)
+    own = _own_observations(control, keys, observations)
+    blank = Result(control["id"], control["severity"], "manual", obs=tuple(dict.fromkeys(keys.values())))
     outside = _applicability(control, own, context)
     if outside is not None:
         return replace(blank, state=outside.state, reason=outside.reason)
@@ -89,11 +90,13 @@ def _keys(control: Control) -> dict[str, str]:
     return {probe["id"]: probe_key(probe) for probe in control.get("probes", ())}
 
 
-def _own_observations(control: Control, observations: Mapping[str, Observation]) -> dict[str, Observation]:
+def _own_observations(
+    control: Control, keys: Mapping[str, str], observations: Mapping[str, Observation]
+) -> dict[str, Observation]:
     found = {}
     for probe in control.get("probes", ()):
         lost = _UNSEEN if is_external(probe) else _LOST
-        found[probe["id"]] = observations.get(probe_key(probe), lost)
+        found[probe["id"]] = observations.get(keys[probe["id"]], lost)
     return found
 
 

@@ -10,6 +10,11 @@ from ansible_collections.rampart.fleet.plugins.module_utils.posture.host import 
 # Where systemd looks for units, first one first; what it makes of fstab stands between the two.
 SITE = ("/etc/systemd/system", "/run/systemd/system")
 VENDOR = ("/usr/local/lib/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system")
+# Where else it looks: what programs put there for a while, what `systemctl set-property` and generators write.
+PASSING = (
+    *(f"{base}/systemd/system.{what}" for base in ("/etc", "/run") for what in ("control", "attached")),
+    *(f"/run/systemd/{what}" for what in ("transient", "generator.early", "generator", "generator.late")),
+)
 
 
 def unit_text(host: Host, unit: str) -> str:

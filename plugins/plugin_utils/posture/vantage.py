@@ -14,7 +14,10 @@ from ansible_collections.rampart.fleet.plugins.module_utils.posture.errors impor
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.measure import Request
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.model import Observation
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.vantage import OF_CONTROLLER
-from ansible_collections.rampart.fleet.plugins.module_utils.posture.vantage.ssh_methods import refused_or_let_in
+from ansible_collections.rampart.fleet.plugins.module_utils.posture.vantage.ssh_methods import (
+    QUICK_EXCHANGE,
+    refused_or_let_in,
+)
 
 _POINTS = 2
 _ATTEMPT_S = 6.0
@@ -77,7 +80,7 @@ def attempt_argv(way: SshWay, user: str) -> list[str]:
         *("-o", "ControlMaster=no", "-o", "ControlPath=none", "-o", "BatchMode=yes", "-o", "ConnectTimeout=4"),
         *("-o", "PreferredAuthentications=publickey", "-o", "LogLevel=ERROR"),
     ]
-    return [way.executable, *own, *way.arguments, *port, *key, "-l", user, "--", way.address, "true"]
+    return [way.executable, *own, *way.arguments, *QUICK_EXCHANGE, *port, *key, "-l", user, "--", way.address, "true"]
 
 
 def arguments_of(*texts: Any) -> tuple[str, ...]:

@@ -301,7 +301,6 @@ def units_host(answer: str) -> RecordedHost:
             f"{ask} a.service b.service": (1, answer, ""),
             f"{ask} a.service": (0, "enabled\n", ""),
             f"{ask} b.service": (1, "masked\n", ""),
-            f"{ask} c.service": (1, "", "Failed to get unit file state for c.service: No such file or directory"),
         },
         files={"/etc/systemd/system/a.service": "", "/usr/lib/systemd/system/b.service": ""},
     )
@@ -314,8 +313,20 @@ def test_units_with_a_file_are_asked_for_at_once_and_else_one_by_one(answer: str
     assert unit_at_boot.prefetch is not None
     unit_at_boot.prefetch(host, wanted)
     assert [unit_at_boot(host, params) for params in wanted[:2]] == [{"state": "enabled"}, {"state": "masked"}]
-    with pytest.raises(Absent):
+    with pytest.raises(Absent, match="c.service"):
         unit_at_boot(host, wanted[2])
+    # The disk said it, so that nobody else was asked.
+    assert not any("c.service" in line for line in host.asked)
+
+
+@pytest.mark.parametrize("file", ["run/systemd/generator/x@1.service", "etc/systemd/system/x@.service"])
+def test_a_unit_that_was_generated_and_an_instance_are_asked_for(file: str) -> None:
+    host = RecordedHost(
+        commands={"systemctl is-enabled x@1.service": (0, "generated\n", "")}, files={f"/{file}": "[Unit]\n"}
+    )
+    assert unit_at_boot.prefetch is not None
+    unit_at_boot.prefetch(host, [{"unit": "x@1.service"}])
+    assert unit_at_boot(host, {"unit": "x@1.service"}) == {"state": "generated"}
 
 
 def test_an_answer_for_all_units_that_is_none_is_an_error() -> None:
