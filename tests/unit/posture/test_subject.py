@@ -54,7 +54,7 @@ def test_only_known_words_are_taken() -> None:
         ("unit_at_boot", {"unit": "x.service"}, ["systemctl is-enabled x.service"]),
         ("journald", {}, ["systemctl show --property=MainPID --value systemd-journald.service"]),
         ("virt", {}, ["systemd-detect-virt"]),
-        ("kernel_module", {"name": "dccp"}, ["modprobe --dry-run --resolve-alias dccp"]),
+        ("kernel_module", {"name": "dccp"}, ["modprobe --dry-run --show-depends dccp", "modprobe --showconfig"]),
     ],
 )
 def test_nonsense_is_an_error(kind: str, params: dict[str, Any], commands: list[str]) -> None:
@@ -65,7 +65,7 @@ def test_nonsense_is_an_error(kind: str, params: dict[str, Any], commands: list[
 
 def test_modprobe_that_fails_for_another_reason_than_a_missing_module_is_an_error() -> None:
     refused = (1, "", "modprobe: ERROR: could not open /lib/modules: Permission denied")
-    host = RecordedHost(commands={"modprobe --dry-run --resolve-alias dccp": refused})
+    host = RecordedHost(commands={"modprobe --showconfig": "", "modprobe --dry-run --show-depends dccp": refused})
     with pytest.raises(ProbeError, match="Permission denied"):
         kinds()["kernel_module"](host, {"name": "dccp"})
 

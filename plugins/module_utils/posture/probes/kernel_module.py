@@ -4,24 +4,32 @@
 
 from __future__ import annotations
 
+import fnmatch
 import re
+from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.errors import Absent, ProbeError
-from ansible_collections.rampart.fleet.plugins.module_utils.posture.host import CommandResult, Host
+from ansible_collections.rampart.fleet.plugins.module_utils.posture.host import Host
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.registry import Params, probe
 
 # Names that guides use for file systems whose module is called otherwise; modprobe knows no alias for them.
 _ALSO = {"overlayfs": "overlay", "vxfs": "freevxfs", "cdrom_udf": "udf"}
+_DEPENDS = re.compile(r"\s*(insmod|install|builtin) \S|\s*$")
 # What people put after `install NAME` to keep a module out.
-_LINES = {
-    "--show-depends": re.compile(r"\s*(insmod|install|builtin) \S|\s*$"),
-    "--resolve-alias": re.compile(r"\s*[A-Za-z0-9_-]*\s*$"),
-}
 _REFUSAL = re.compile(r"install\s+(/usr)?/bin/(false|true)\b")
 
 
-@probe("kernel_module", required=("name",), source="/proc/modules; modprobe --resolve-alias, --show-depends {name}")
+@dataclass(frozen=True)
+class _Config:
+    """The effective configuration of modprobe, all folders merged: what is blacklisted, and (pattern, module) of the
+    aliases, those that modules bring along included."""
+
+    blacklist: frozenset[str]
+    aliases: tuple[tuple[str, str], ...]
+
+
+@probe("kernel_module", required=("name",), source="/proc/modules; modprobe --showconfig, --show-depends {name}")
 def kernel_module(host: Host, params: Params) -> dict[str, Any]:
     """Return {loaded, builtin, available, loadable, blacklisted, names}.
 
@@ -31,9 +39,10 @@ def kernel_module(host: Host, params: Params) -> dict[str, Any]:
     module loading is not disabled. `blacklisted`: not brought in by the aliases of hardware or file systems; a request
     by name still would.
     """
-    names = _names(host, str(params["name"]))
-    depends = [_modprobe(host, "--show-depends", name).stdout for name in sorted(names)]
-    lines = [line.strip() for text in depends for line in text.splitlines()]
+    config = host.once("modprobe --showconfig", lambda: _config(host))
+    names = _names(config, str(params["name"]))
+    lines = [line for name in sorted(names) for line in _depends(host, name)]
+    names |= {_plain(line.split()[1]) for line in lines if line.startswith("builtin ")}
     loaded = bool(names & _loaded(host))
     builtin = not loaded and _is_builtin(host, names, lines)
     refused = any(_REFUSAL.match(line) for line in lines)
@@ -44,31 +53,33 @@ def kernel_module(host: Host, params: Params) -> dict[str, Any]:
         "builtin": builtin,
         "available": loaded or builtin or any(line.startswith(("insmod ", "install ")) for line in lines),
         "loadable": loaded or builtin or (brought and not locked),
-        "blacklisted": names <= _blacklist(host),
+        "blacklisted": names <= config.blacklist,
         "names": sorted(names),
     }
 
 
-def _names(host: Host, asked: str) -> set[str]:
+def _names(config: _Config, asked: str) -> set[str]:
     plain = _plain(asked)
     names = {plain, _ALSO.get(plain, plain)}
-    for name in (*sorted(names), f"fs-{asked}"):
-        names.update(_plain(line.strip()) for line in _modprobe(host, "--resolve-alias", name).stdout.splitlines())
-    return names - {""}
+    called = (*names, f"fs_{plain}")
+    return names | {
+        module for pattern, module in config.aliases if any(fnmatch.fnmatchcase(name, pattern) for name in called)
+    }
 
 
 def _plain(name: str) -> str:
     return name.strip().replace("-", "_")
 
 
-def _modprobe(host: Host, option: str, name: str) -> CommandResult:
-    """Ask modprobe; it ends with 1 and prints nothing for a name that no module has."""
-    answer = host.run(["modprobe", "--dry-run", option, name])
-    strange = [line for line in answer.stdout.splitlines() if not _LINES[option].match(line)]
+def _depends(host: Host, name: str) -> list[str]:
+    """Return what modprobe would do; it ends with 1 and prints nothing for a name that no module has."""
+    answer = host.run(["modprobe", "--dry-run", "--show-depends", name])
+    lines = [line.strip() for line in answer.stdout.splitlines()]
+    strange = [line for line in lines if not _DEPENDS.match(line)]
     if strange or (answer.rc != 0 and "not found" not in answer.stderr):
         said = strange[0] if strange else f"status {answer.rc}: {answer.stderr.strip() or 'no output'}"
-        raise ProbeError(f"'modprobe --dry-run {option} {name}' cannot be understood: {said[:120]}")
-    return answer
+        raise ProbeError(f"'modprobe --dry-run --show-depends {name}' cannot be understood: {said[:120]}")
+    return lines
 
 
 def _loaded(host: Host) -> set[str]:
@@ -98,11 +109,13 @@ def _word(host: Host, path: str) -> str:
     return "".join(_lines(host, path)).strip()
 
 
-def _blacklist(host: Host) -> set[str]:
-    """Return what the effective configuration of modprobe, all folders merged, blacklists."""
-
-    def ask() -> set[str]:
-        lines = host.run(["modprobe", "--showconfig"]).require_ok().stdout.splitlines()
-        return {_plain(line.split()[1]) for line in lines if line.startswith("blacklist ")}
-
-    return host.once("kernel_module: blacklist", ask)
+def _config(host: Host) -> _Config:
+    blacklist, aliases = set(), []
+    for line in host.run(["modprobe", "--showconfig"]).require_ok().stdout.splitlines():
+        words = line.split()
+        if words[:1] == ["blacklist"] and len(words) == 2:
+            blacklist.add(_plain(words[1]))
+        # Nobody asks for a module by what has a colon: those are devices and symbols, tens of thousands of them.
+        elif words[:1] == ["alias"] and len(words) == 3 and ":" not in words[1]:
+            aliases.append((_plain(words[1]), _plain(words[2])))
+    return _Config(frozenset(blacklist), tuple(aliases))
