@@ -17,6 +17,7 @@ from ansible.utils.display import Display
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.model import SEVERITIES, Observation, Result, Waiver
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.parameters import setting_problems
 from ansible_collections.rampart.fleet.plugins.plugin_utils.aside import Aside, AsideFailed
+from ansible_collections.rampart.fleet.plugins.plugin_utils.module_answer import told_by
 from ansible_collections.rampart.fleet.plugins.plugin_utils.payload_cache import PayloadCache, default_payloads
 from ansible_collections.rampart.fleet.plugins.plugin_utils.peer_connection import connection_to
 from ansible_collections.rampart.fleet.plugins.plugin_utils.posture import assessment, catalogue, vantage, waivers
@@ -171,8 +172,10 @@ class ActionModule(ActionBase):
             templar=self._templar,
             shared_loader_obj=self._shared_loader_obj,
         )
-        observations: dict[str, Any] = action.run(task_vars=task_vars)["observations"]
-        return observations
+        answer: dict[str, Any] = action.run(task_vars=task_vars)
+        if "observations" not in answer:
+            raise AnsibleActionFail(f"{point or 'the controller'} gave no observations: {told_by(answer)}")
+        return dict(answer["observations"])
 
     def _check_parameters(self, settings: dict[str, Any], controls: catalogue.Catalogue) -> None:
         known = {str(entry.control["id"]): entry.control for entry in controls.entries}
@@ -196,12 +199,10 @@ def _clock_problem(clock: float, asked: float, answered: float) -> str:
 
 def _why(answer: dict[str, Any], task_vars: dict[str, Any]) -> str:
     """Return why the module left no observations, in one line."""
-    texts = [str(answer.get(key) or "") for key in ("msg", "module_stderr", "module_stdout", "exception")]
-    if _NO_PYTHON.search("\n".join(texts)):
+    if _NO_PYTHON.search(told_by(answer)):
         interpreter = task_vars.get("ansible_python_interpreter") or "/usr/bin/python3"
         return f"the host has no usable Python interpreter at {interpreter}: install python3 on it"
-    told = " ".join(next((text for text in texts if text), "it gave no reason").split())
-    return f"the measurement failed: {told[:500]}"
+    return f"the measurement failed: {told_by(answer)}"
 
 
 def _told(host: dict[str, Any], found: assessment.Assessment) -> dict[str, Any]:

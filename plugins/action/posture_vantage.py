@@ -16,6 +16,7 @@ from ansible_collections.rampart.fleet.plugins.module_utils.posture.local_host i
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.measure import Request
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.model import Observation
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.vantage.look import look
+from ansible_collections.rampart.fleet.plugins.plugin_utils.module_answer import told_by
 from ansible_collections.rampart.fleet.plugins.plugin_utils.posture import assessment, catalogue, vantage
 from ansible_collections.rampart.fleet.plugins.plugin_utils.posture.catalogue_cache import default_cache
 from ansible_collections.rampart.fleet.plugins.plugin_utils.role_specs import collection_root
@@ -99,9 +100,8 @@ class ActionModule(ActionBase):
         )
         if "observations" in answer:
             return {key: Observation.from_json(found) for key, found in answer["observations"].items()}
-        told = " ".join(str(answer.get("msg") or answer.get("module_stderr") or "it gave no reason").split())[:300]
         # It was there and could not look: that is no reason to say that there was nothing to see.
-        reason = f"{arguments['point']} was to look at this host and could not: {told}"
+        reason = f"{arguments['point']} was to look at this host and could not: {told_by(answer)}"
         return {request.key: Observation("error", reason=reason) for request in requests}
 
     def _way(self, variables: dict[str, Any]) -> vantage.SshWay | str:

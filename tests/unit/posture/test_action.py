@@ -57,6 +57,7 @@ def play(site: Path, hosts: dict[str, dict[str, Any]], *options: str) -> tuple[i
         "waivers": [],
         "catalogue_paths": [str(site / "catalogue")],
         "parameters": {},
+        "points": [],
     }
     task = {name: f"{{{{ asked.{name} }}}}" for name in usual}
     tasks = [{"name": "Measure", "rampart.fleet.posture": task}]
@@ -119,6 +120,37 @@ BAD = {
     "no_control": ({"parameters": {"RMP-TST-009": {"least": 7}}}, "no control has that id"),
     "no_python": ({"python": "/usr/bin/python-of-nobody"}, "no usable Python interpreter at /usr/bin/python-of-nobody"),
 }
+
+
+def peers(site: Path) -> dict[str, dict[str, Any]]:
+    """Peers that answer and cannot look, each for a reason of its own."""
+    pythons = {"none": None, "dies": "echo the disk is on fire >&2; exit 1", "speaks": "echo welcome to this host"}
+    for name, script in pythons.items():
+        if script is not None:
+            (site / name).write_text(f"#!/bin/sh\ncat >/dev/null\n{script}\n")
+            (site / name).chmod(0o755)
+    return {name: {"python": str(site / name)} for name in pythons}
+
+
+@pytest.mark.parametrize(
+    ("peer", "said"),
+    [("none", "/none"), ("dies", "the disk is on fire"), ("speaks", "welcome to this host")],
+)
+def test_a_peer_that_cannot_look_is_quoted_and_its_view_is_an_error(site: Path, peer: str, said: str) -> None:
+    seen = {
+        **CONTROL,
+        "id": "RMP-TST-005",
+        "probes": [{"id": "ping", "kind": "icmp", "vantage": "external"}],
+        "applies": {"requires": [{"obs": "ping", "op": "present"}], "reason_if_not": "nobody looks"},
+        "expect": {"all": [{"obs": "ping", "field": "echo", "op": "eq", "value": True}]},
+    }
+    (site / "catalogue/tst/controls/outside.yml").write_text(yaml.safe_dump([seen]))
+    _status, printed = play(site, {"here": {"points": [peer]}, **peers(site)}, "--limit", "here")
+    found = {one["id"]: one for one in kept(site)["host"]["results"]}
+    assert found["RMP-TST-001"]["state"] == "pass", printed
+    assert found["RMP-TST-005"]["state"] == "error"
+    assert f"{peer} was to look at this host and could not" in found["RMP-TST-005"]["reason"]
+    assert said in kept(site)["host"]["observations"]["vantage:icmp"]["reason"]
 
 
 def test_bad_input_fails_its_host_by_name_and_the_others_go_on(site: Path) -> None:
