@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 PREFIX = "ansible_collections.rampart.fleet."
-CONTROLLER_ONLY = {"jsonschema", "prometheus_client"}
+CONTROLLER_ONLY = {"jsonschema"}
 
 
 def outside_functions(node: ast.AST) -> Iterator[ast.AST]:

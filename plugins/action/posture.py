@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from collections.abc import Sequence
@@ -130,7 +131,7 @@ class ActionModule(ActionBase):
             if wrong := _clock_problem(float(answer["clock"]), asked, time.time()):
                 Display().warning(f"{subject.name}: {wrong}")
             try:
-                answers = {**arguments["vantage"], **looking.result(), **answer["observations"]}
+                answers = {**arguments["vantage"], **looking.result(), **json.loads(answer["observations"])}
             except AsideFailed as failure:
                 return assessment.failed(f"the look from outside failed: {failure}")
         payloads.keep()

@@ -118,6 +118,7 @@ evidence:
   sample: /srv/fleet/report/hosts/gpu1.json
 """
 
+import json
 import time
 
 from ansible.module_utils.basic import AnsibleModule
@@ -161,7 +162,8 @@ def main() -> None:
     requests = [Request(one["key"], one["kind"], one["params"], one["timeout_s"]) for one in module.params["probes"]]
     host = LocalHost(pace=pace())
     observations = measure(host, requests, kinds(), host.stretched(module.params["timeout_s"]))
-    told = {key: found.to_json() for key, found in observations.items()}
+    # As text: looking through half a thousand values takes AnsibleModule ten times as long as writing them.
+    told = json.dumps({key: found.to_json() for key, found in observations.items()})
     module.exit_json(changed=False, observations=told, clock=time.time())
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 import json
 from typing import Any
 
-
 # One encoder: making one for each of ten thousand members takes longer than their text.
 _encode = json.JSONEncoder(ensure_ascii=False, default=str).encode
 

@@ -11,7 +11,7 @@ _LIMIT = 300
 
 
 def told_by(answer: Mapping[str, Any]) -> str:
-    """Return why in one line: the message, and the end of what was printed, since a message may only say that much is wrong."""
+    """Return why in one line: the message, which may say no more than that something is wrong, and what was printed."""
     message = _line(answer.get("msg"))[:_LIMIT]
     printed = _line(answer.get("module_stderr")) or _line(answer.get("module_stdout")) or _line(answer.get("exception"))
     return ": ".join(filter(None, (message, printed[-_LIMIT:]))) or "it gave no reason"

@@ -8,6 +8,7 @@ import fnmatch
 import posixpath
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from ansible_collections.rampart.fleet.plugins.module_utils.sysctl.keys import canonical, dotted, is_pattern, normal
 
@@ -34,7 +35,8 @@ def order(paths: Iterable[str]) -> list[str]:
     return [chosen[name] for name in sorted(chosen)]
 
 
-def parse(text: str) -> dict[str, str | None]:
+@lru_cache(maxsize=64)  # a hundred keys are looked up in the same few files
+def parse(text: str) -> Mapping[str, str | None]:
     """Return the assignments of a file by path form, the last one wins; None is a `-key`, which keeps patterns off."""
     found: dict[str, str | None] = {}
     for line in text.splitlines():

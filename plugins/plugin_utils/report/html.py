@@ -49,9 +49,9 @@ class _Pool:
 
 
 def _short(observation: Json) -> Json:
-    body = json.dumps(observation.get("value"), indent=2, ensure_ascii=False, default=str)
-    if len(body) <= VALUE_LIMIT:
+    if len(_encode(observation.get("value"))) <= VALUE_LIMIT:
         return observation
+    body = json.dumps(observation.get("value"), indent=2, ensure_ascii=False, default=str)
     return {**observation, "value": None, "cut": body[:VALUE_LIMIT], "size": len(body)}
 
 

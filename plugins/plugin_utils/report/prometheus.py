@@ -4,15 +4,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from ansible_collections.rampart.fleet.plugins.plugin_utils.report.text import STATES, UNDECIDED
-from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
 Json = dict[str, Any]
 
 RESULT_LABELS = ("host", "control", "severity", "mode")
+_ESCAPES = str.maketrans({"\\": "\\\\", "\n": "\\n", '"': '\\"'})
 
 
 def _seconds(moment: str) -> float:
@@ -20,21 +21,44 @@ def _seconds(moment: str) -> float:
     return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp()
 
 
+@dataclass
+class _Gauge:
+    """One metric: a number for each combination of its labels' values."""
+
+    name: str
+    help_text: str
+    labels: tuple[str, ...]
+    numbers: dict[tuple[str, ...], float] = field(default_factory=dict)
+
+    def set(self, number: float, *values: str) -> None:
+        self.numbers[values] = float(number)
+
+    def lines(self) -> list[str]:
+        told = [f"# HELP {self.name} {self.help_text}", f"# TYPE {self.name} gauge"]
+        for values, number in self.numbers.items():
+            pairs = ",".join(
+                f'{label}="{value.translate(_ESCAPES)}"' for label, value in zip(self.labels, values, strict=True)
+            )
+            told.append(f"{self.name}{{{pairs}}} {number}" if pairs else f"{self.name} {number}")
+        return told
+
+
 class _Gauges:
-    """All metrics of one report in a registry of their own."""
+    """All metrics of one report."""
 
     def __init__(self) -> None:
-        self.registry = CollectorRegistry()
+        self.all: list[_Gauge] = []
 
-    def add(self, name: str, help_text: str, labels: tuple[str, ...] = ()) -> Gauge:
-        return Gauge(f"rampart_posture_{name}", help_text, labels, registry=self.registry)
+    def add(self, name: str, help_text: str, labels: tuple[str, ...] = ()) -> _Gauge:
+        self.all.append(_Gauge(f"rampart_posture_{name}", help_text, labels))
+        return self.all[-1]
 
 
 def _fleet(gauges: _Gauges, report: Json) -> None:
     verdict = report["verdict"]
     state = gauges.add("verdict", "1 for the verdict of the last run, 0 for the other verdicts", ("state",))
     for word in ("pass", "fail", "undecided", "drift"):
-        state.labels(word).set(verdict["state"] == word)
+        state.set(verdict["state"] == word, word)
     gauges.add("last_run_timestamp_seconds", "End of the last run, in seconds since the epoch").set(
         _seconds(report["run"]["finished"])
     )
@@ -46,7 +70,7 @@ def _fleet(gauges: _Gauges, report: Json) -> None:
             gauges.add(f"fleet_{key}_percent", f"Fleet: {what}").set(verdict[key])
     waivers = gauges.add("waiver_expiry_timestamp_seconds", "When a waiver ends", ("waiver", "control", "owner"))
     for waiver in report["waivers"]:
-        waivers.labels(waiver["id"], waiver["control"], waiver["owner"]).set(_seconds(waiver["expires"]))
+        waivers.set(_seconds(waiver["expires"]), waiver["id"], waiver["control"], waiver["owner"])
 
 
 def _hosts(gauges: _Gauges, hosts: list[Json]) -> None:
@@ -57,12 +81,12 @@ def _hosts(gauges: _Gauges, hosts: list[Json]) -> None:
     states = gauges.add("controls", "Number of controls in a state", (*labels, "state"))
     for host in hosts:
         key = (host["name"], host["mode"] or "")
-        measured.labels(*key).set(host["state"] == "measured")
-        for gauge, field in ((score, "score"), (coverage, "coverage")):
-            if host[field] is not None:
-                gauge.labels(*key).set(host[field])
+        measured.set(host["state"] == "measured", *key)
+        for gauge, share in ((score, "score"), (coverage, "coverage")):
+            if host[share] is not None:
+                gauge.set(host[share], *key)
         for word in STATES:
-            states.labels(*key, word).set(host["counts"].get(word, 0))
+            states.set(host["counts"].get(word, 0), *key, word)
 
 
 def _results(gauges: _Gauges, hosts: list[Json]) -> None:
@@ -72,9 +96,9 @@ def _results(gauges: _Gauges, hosts: list[Json]) -> None:
         for result in host["results"]:
             key = (host["name"], result["id"], result["severity"], host["mode"] or "")
             if result["state"] in ("pass", "fail"):
-                passing.labels(*key).set(result["state"] == "pass")
+                passing.set(result["state"] == "pass", *key)
             elif result["state"] in UNDECIDED:
-                undecided.labels(*key, result["state"]).set(1)
+                undecided.set(1, *key, result["state"])
 
 
 def render(report: Json) -> str:
@@ -83,4 +107,4 @@ def render(report: Json) -> str:
     _fleet(gauges, report)
     _hosts(gauges, report["hosts"])
     _results(gauges, report["hosts"])
-    return generate_latest(gauges.registry).decode()
+    return "".join(f"{line}\n" for gauge in gauges.all for line in gauge.lines())

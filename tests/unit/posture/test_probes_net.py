@@ -313,7 +313,7 @@ def test_units_with_a_file_are_asked_for_at_once_and_else_one_by_one(answer: str
     assert unit_at_boot.prefetch is not None
     unit_at_boot.prefetch(host, wanted)
     assert [unit_at_boot(host, params) for params in wanted[:2]] == [{"state": "enabled"}, {"state": "masked"}]
-    with pytest.raises(Absent, match="c.service"):
+    with pytest.raises(Absent, match=r"c\.service"):
         unit_at_boot(host, wanted[2])
     # The disk said it, so that nobody else was asked.
     assert not any("c.service" in line for line in host.asked)

@@ -12,8 +12,8 @@ from ansible_collections.rampart.fleet.plugins.module_utils.posture.host import 
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.registry import Params, probe
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.vantage.target import target_of
 
-# No secret travels over these connections, and the exchange that withstands a quantum computer takes the client 70 ms of a
-# processor; a server that insists on it still gets it.
+# No secret travels over these connections, and the exchange that withstands a quantum computer takes the client 70 ms
+# of a processor; a server that insists on it still gets it.
 QUICK_EXCHANGE = ("-o", "KexAlgorithms=^curve25519-sha256")
 # Neither the configuration nor the keys of whoever runs this, and no trace left in its files.
 QUIET = (
