@@ -24,6 +24,7 @@ from ansible_collections.rampart.fleet.plugins.plugin_utils.peer_connection impo
 from ansible_collections.rampart.fleet.plugins.plugin_utils.posture import assessment, catalogue, vantage, waivers
 from ansible_collections.rampart.fleet.plugins.plugin_utils.posture.catalogue_cache import default_cache
 from ansible_collections.rampart.fleet.plugins.plugin_utils.posture.collection import collection_version
+from ansible_collections.rampart.fleet.plugins.plugin_utils.report.text import simulated
 from ansible_collections.rampart.fleet.plugins.plugin_utils.role_specs import collection_root
 
 _MODES = ("inference", "training", "idle", "quarantine")
@@ -213,12 +214,13 @@ def _told(host: dict[str, Any], found: assessment.Assessment) -> dict[str, Any]:
     counted = ", ".join(f"{number} {state}" for state, number in host["counts"].items())
     bad = [one for one in found.results if one.state in ("fail", "error", "unknown", "conflict")]
     bad.sort(key=lambda one: SEVERITIES.index(one.severity))
+    replayed = f" (simulated {', '.join(simulated(host))})" if simulated(host) else ""
     return {
         "score": host["score"],
         "coverage": host["coverage"],
         "counts": host["counts"],
         "failures": [_line(one) for one in bad[:_SHOWN_FAILURES]],
-        "summary": f"{host['name']}: score {host['score']}, coverage {host['coverage']}, {counted}",
+        "summary": f"{host['name']}{replayed}: score {host['score']}, coverage {host['coverage']}, {counted}",
     }
 
 

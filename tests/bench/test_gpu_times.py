@@ -10,7 +10,7 @@ import pytest
 from ansible_collections.rampart.fleet.plugins.module_utils.gpu.gather import gather
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.host import Host
 
-from tests.recordings.hosts import nvidia_host
+from tests.recordings.hosts import Machine
 from tests.recordings.nvidia import NvidiaNode
 
 ROUNDS = 20
@@ -26,7 +26,7 @@ def milliseconds(host: Host) -> float:
 @pytest.mark.parametrize("clocks", [100, 1500], ids=["short list of clocks", "long list of clocks"])
 def test_gpu_info(clocks: int) -> None:
     node = NvidiaNode(clocks_listed=clocks)
-    times = sorted(milliseconds(nvidia_host(node)) for _round in range(ROUNDS))
+    times = sorted(milliseconds(Machine(node).host()) for _round in range(ROUNDS))
     print(
         f"\ngpu_info, 8 GPUs, {len(node.xml()) // 1024} KiB of XML: "
         f"median {times[ROUNDS // 2]:.1f} ms, worst of {ROUNDS} {times[-1]:.1f} ms of processor time"

@@ -379,6 +379,11 @@ class Gpu:
     processes: tuple[Process, ...] = field(default=())
 
     @property
+    def sharing(self) -> Word:
+        """Return how the GPU is shared: its compute mode, or MIG when it is divided."""
+        return "MIG" if self.mig.enabled is True else self.compute_mode
+
+    @property
     def generations_missing_under_load(self) -> Number:
         """Return how many PCIe generations are missing, of a GPU that works; an idle one saves power on its link."""
         if isinstance(self.utilization_percent, Unavailable):

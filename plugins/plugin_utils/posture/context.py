@@ -10,7 +10,7 @@ from typing import Any
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.measure import Request
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.model import Observation
 
-_KINDS = ("virt", "os_release", "workload")
+_KINDS = ("virt", "os_release", "workload", "simulated_hardware")
 
 
 def context_requests() -> list[Request]:
@@ -19,7 +19,7 @@ def context_requests() -> list[Request]:
 
 
 def context_of(name: str, mode: str, observations: Mapping[str, Observation]) -> dict[str, Any]:
-    """Return {hostname, mode, virt, os: {id, version}, kernel, workload}; None for what could not be measured.
+    """Return {hostname, mode, virt, os: {id, version}, kernel, workload, simulated}; None for what was not measured.
 
     `hostname` is the name in the inventory, which waivers go by.
     """
@@ -32,4 +32,5 @@ def context_of(name: str, mode: str, observations: Mapping[str, Observation]) ->
         "os": {"id": system["id"], "version": system["version"]} if system else None,
         "kernel": system["kernel"] if system else None,
         "workload": known.get("workload"),
+        "simulated": known.get("simulated_hardware"),
     }

@@ -8,7 +8,7 @@ import re
 from typing import Any
 from xml.etree import ElementTree
 
-from ansible_collections.rampart.fleet.plugins.plugin_utils.report.text import UNDECIDED, say
+from ansible_collections.rampart.fleet.plugins.plugin_utils.report.text import UNDECIDED, say, simulated
 
 Json = dict[str, Any]
 
@@ -59,6 +59,8 @@ def _case(suite: ElementTree.Element, result: Json, control: Json) -> str:
 def _suite(root: ElementTree.Element, host: Json, controls: Json, timestamp: str) -> dict[str, int]:
     totals = {"tests": 0, "failures": 0, "errors": 0, "skipped": 0}
     suite = _element(root, "testsuite", name=host["name"], hostname=host["name"], timestamp=timestamp)
+    if simulated(host):
+        _element(_element(suite, "properties"), "property", name="simulated", value=", ".join(simulated(host)))
     for result in host["results"]:
         totals["tests"] += 1
         kind = _case(suite, result, controls.get(result["id"], {}))

@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ansible_collections.rampart.fleet.plugins.plugin_utils.report.text import STATES, UNDECIDED
+from ansible_collections.rampart.fleet.plugins.plugin_utils.report.text import STATES, UNDECIDED, simulated
+from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
 Json = dict[str, Any]
 
@@ -79,12 +81,19 @@ def _hosts(gauges: _Gauges, hosts: list[Json]) -> None:
     score = gauges.add("score_percent", "Severity-weighted share of passed controls of a host", labels)
     coverage = gauges.add("coverage_percent", "Share of applicable controls that were decided on a host", labels)
     states = gauges.add("controls", "Number of controls in a state", (*labels, "state"))
+    replayed = gauges.add("host_simulated", "1 for hardware of a host that is a replay", (*labels, "hardware"))
     for host in hosts:
         key = (host["name"], host["mode"] or "")
         measured.set(host["state"] == "measured", *key)
         for gauge, share in ((score, "score"), (coverage, "coverage")):
             if host[share] is not None:
                 gauge.set(host[share], *key)
+        for kind in simulated(host):
+            replayed.labels(*key, kind).set(1)
+        measured.labels(*key).set(host["state"] == "measured")
+        for gauge, field in ((score, "score"), (coverage, "coverage")):
+            if host[field] is not None:
+                gauge.labels(*key).set(host[field])
         for word in STATES:
             states.set(host["counts"].get(word, 0), *key, word)
 

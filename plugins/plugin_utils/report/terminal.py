@@ -9,7 +9,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.rampart.fleet.plugins.plugin_utils.report.summary import WORDS, headline
-from ansible_collections.rampart.fleet.plugins.plugin_utils.report.text import UNDECIDED, percent, plural, say
+from ansible_collections.rampart.fleet.plugins.plugin_utils.report.text import (
+    UNDECIDED,
+    percent,
+    plural,
+    say,
+    simulated,
+)
 
 Json = dict[str, Any]
 
@@ -118,6 +124,11 @@ def _changes(report: Json) -> list[str]:
     return found
 
 
+def _replays(hosts: list[Json]) -> list[str]:
+    replays = [(say(host["name"], 32), simulated(host)) for host in hosts]
+    return [f"{name}: simulated hardware: {', '.join(kinds)}" for name, kinds in replays if kinds]
+
+
 def render(report: Json, screen: Screen) -> list[Line]:
     """Return the verdict, a row a host, and what changed."""
     verdict, run = report["verdict"], report["run"]
@@ -129,6 +140,7 @@ def render(report: Json, screen: Screen) -> list[Line]:
         Line(screen.fit(head)),
         Line(screen.rule()),
         *_Table(report["hosts"], screen).lines(),
+        *(Line(screen.fit(text), "open") for text in _replays(report["hosts"])),
         Line(screen.rule()),
         *(Line(text, tone) for text in screen.wrap(f"{WORDS[verdict['state']].upper()} ({score}): {headline(report)}")),
         *(Line(screen.fit(text)) for text in _changes(report)),

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 SEVERITIES = ("critical", "high", "medium", "low", "info")
@@ -29,6 +30,11 @@ def say(value: Any, limit: int = 160) -> str:
 def percent(value: float | None) -> str:
     """Return ``97.1``, or ``-`` where nothing was scored."""
     return "-" if value is None else f"{value:.1f}"
+
+
+def simulated(host: Mapping[str, Any]) -> list[str]:
+    """Return the kinds of a host's hardware that are a replay of recorded answers; empty for a real host."""
+    return [say(kind, 32) for kind in (host.get("context") or {}).get("simulated") or []]
 
 
 def plural(count: int, noun: str) -> str:

@@ -21,7 +21,7 @@ from ansible_collections.rampart.fleet.plugins.module_utils.posture.errors impor
 )
 
 from tests.recordings.amd import AmdNode
-from tests.recordings.hosts import KERNEL_LINE, amd_host, nvidia_host
+from tests.recordings.hosts import KERNEL_LINE, Machine, amd_host
 from tests.recordings.nvidia import NvidiaNode
 from tests.unit.posture.recorded_host import RecordedHost
 
@@ -29,7 +29,7 @@ SMI = "nvidia-smi -q -x"
 
 
 def test_everything_of_a_host_is_gathered_with_each_tool_asked_once() -> None:
-    host = nvidia_host(NvidiaNode())
+    host = Machine().host()
     found = gather(host, 24, diagnostics=False)
     assert found["amd"] is None
     node = found["nvidia"]
@@ -65,7 +65,7 @@ def test_a_host_without_a_gpu_is_no_failure() -> None:
 def test_a_tool_that_does_not_answer_is_a_failure_that_says_so(
     outcome: str | tuple[int, str, str] | Exception, raises: type[Exception], says: str
 ) -> None:
-    host = nvidia_host(NvidiaNode(), commands={SMI: outcome})
+    host = Machine(commands={SMI: outcome}).host()
     with pytest.raises(raises, match=says):
         gather(host, 24, diagnostics=False)
 
@@ -76,30 +76,29 @@ def test_a_gpu_without_its_tool_is_a_failure() -> None:
 
 
 def test_a_gpu_that_fell_off_the_bus_is_named() -> None:
-    node = NvidiaNode()
-    host = nvidia_host(node)
-    del node.gpus[7]
-    assert lost_on_bus(nvidia_host(node, buses=8)) == ["0000:ce:00.0"]
-    assert lost_on_bus(host) == []
+    machine = Machine()
+    assert lost_on_bus(machine.host()) == []
+    del machine.node.gpus[7]
+    assert lost_on_bus(machine.host()) == ["0000:ce:00.0"]
 
 
 def test_an_older_driver_does_not_know_the_checksum() -> None:
     said = (2, 'Field "inforom.checksum_validation" is not a valid field to query.\n', "")
     query = "nvidia-smi --query-gpu=pci.bus_id,inforom.checksum_validation --format=csv"
-    found = gather(nvidia_host(NvidiaNode(), commands={query: said}), 24, diagnostics=False)
+    found = gather(Machine(commands={query: said}).host(), 24, diagnostics=False)
     assert found["nvidia"]["gpus"][0]["inforom_checksum"] == {"unavailable": "not_reported", "text": ""}
 
 
 def test_reports_are_those_of_the_hours_asked_for() -> None:
     line = "1763755200.1 h kernel: NVRM: Xid (PCI:0000:9b:00): 79, GPU has fallen off the bus.\n"
-    (event,) = xid_events(nvidia_host(NvidiaNode(), xids=line), 24)
+    (event,) = xid_events(Machine(xids=line).host(), 24)
     assert (event.number, event.category) == (79, "bus")
 
 
 def test_a_journal_without_the_kernel_is_no_journal_without_errors() -> None:
     with pytest.raises(ProbeError, match="no message of the kernel"):
-        xid_events(nvidia_host(NvidiaNode(), commands={KERNEL_LINE: ""}), 24)
-    found = gather(nvidia_host(NvidiaNode(), commands={KERNEL_LINE: ""}), 24, diagnostics=False)
+        xid_events(Machine(commands={KERNEL_LINE: ""}).host(), 24)
+    found = gather(Machine(commands={KERNEL_LINE: ""}).host(), 24, diagnostics=False)
     assert found["nvidia"]["xids"]["unavailable"] == "error"
 
 

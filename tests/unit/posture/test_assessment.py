@@ -31,6 +31,7 @@ CONTEXT = {
     "virt": Observation("ok", {"kind": "vm", "name": "kvm"}),
     "os_release": Observation("ok", {"id": "debian", "version": "12", "kernel": "6.1.0", "hostname": "h"}),
     "workload": Observation("error", reason="no sysfs"),
+    "simulated_hardware": Observation("ok", ["gpu"]),
 }
 
 
@@ -51,7 +52,8 @@ def entry(number: int, key: str = "kernel.a", **changes: Any) -> Entry:
 def test_equal_measurements_are_asked_for_once_with_the_longest_time() -> None:
     entries = [entry(1), entry(2, cost={"timeout_s": 9}), entry(3, key="kernel.b")]
     wanted = {one.key: one for one in assessment.requests_for(entries)}
-    assert set(wanted) == {"virt", "os_release", "workload", "sysctl(key=kernel.a)", "sysctl(key=kernel.b)"}
+    context = {"virt", "os_release", "workload", "simulated_hardware"}
+    assert set(wanted) == {*context, "sysctl(key=kernel.a)", "sysctl(key=kernel.b)"}
     assert wanted["sysctl(key=kernel.a)"].timeout_s == 9
 
 
@@ -78,6 +80,7 @@ def test_the_host_file_says_what_was_found_and_can_be_judged_again(tmp_path: Pat
         "os": {"id": "debian", "version": "12"},
         "kernel": "6.1.0",
         "workload": None,
+        "simulated": ["gpu"],
     }
     assert document["controls"]["RMP-TST-001"]["area"] == "TST"
     assert document["waivers"][0]["matched"] is True

@@ -35,7 +35,7 @@ def page(report: Json, tmp_path: Path) -> Path:
     """A page whose first host and first control are hostile, with changes."""
     before = diff.snapshot(report)
     report["hosts"][0].update(name=EVIL, mode=EVIL)
-    report["hosts"][0]["context"]["kernel"] = EVIL
+    report["hosts"][0]["context"].update(kernel=EVIL, simulated=["gpu", EVIL])
     first = report["hosts"][0]["results"][0]
     first.update(state="fail", observed=EVIL, reason=EVIL)
     report["hosts"][0]["observations"][first["obs"][0]].update(value={"k": EVIL}, source=EVIL)
@@ -58,6 +58,7 @@ def page(report: Json, tmp_path: Path) -> Path:
         ("waivers", r"118 days left"),
         ("changes", r"Hosts no longer measured"),
         ("run", r"Catalogue \(SHA-256\)"),
+        ("run", r"simulated: gpu"),
     ],
 )
 def test_a_view_draws_and_hostile_strings_stay_text(page: Path, tmp_path: Path, tab: str, drawn: str) -> None:

@@ -43,7 +43,10 @@ def poison(report: Json, text: str) -> Json:
     control.update(title=text, rationale=text, remedy=text, refs={text: [text]}, area=text, role=text)
     host = report["hosts"][0]
     host.update(
-        name=text, mode=text, reason=text, context={"os": {"id": text}, "kernel": text, "workload": {text: [text]}}
+        name=text,
+        mode=text,
+        reason=text,
+        context={"os": {"id": text}, "kernel": text, "workload": {text: [text]}, "simulated": [text]},
     )
     host["results"][0].update(state="fail", reason=text, expected=text, observed={text: text}, obs=[text])
     host["results"][1].update(state="error", reason=text)
@@ -154,7 +157,7 @@ def test_junit_counts_agree_with_the_report(report: Json) -> None:
 def test_junit_is_well_formed_whatever_the_strings(report: Json, text: str) -> None:
     root = ElementTree.fromstring(junit.render(poison(report, text)).encode("utf-8", "strict"))
     assert len(root.findall("testsuite")) == 4
-    assert root[0][0][0].tag == "failure"
+    assert root[0].findall("testcase")[0][0].tag == "failure"
 
 
 def samples(report: Json) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
@@ -232,3 +235,14 @@ def test_the_diff_is_rendered_with_its_values(report: Json) -> None:
     assert any(changed["id"] in line and "pass → fail" in line and "weak" in line for line in lines)
     same = terminal.render_diff(diff.diff(before, before), terminal.Screen())
     assert same[-1].text == "Nothing is different."
+
+
+def test_a_host_whose_hardware_is_a_replay_is_labelled_in_every_output(report: Json) -> None:
+    report["hosts"][0]["context"]["simulated"] = ["gpu"]
+    name = report["hosts"][0]["name"]
+    assert f"{name}: simulated hardware: gpu" in [line.text for line in terminal.render(report, terminal.Screen(100))]
+    suite = ElementTree.fromstring(junit.render(report)).findall("testsuite/properties/property")
+    assert [(each.get("name"), each.get("value")) for each in suite] == [("simulated", "gpu")]
+    assert f'rampart_posture_host_simulated{{hardware="gpu",host="{name}"' in prometheus.render(report)
+    data = json.loads(parse(html.render(report)).scripts[0])
+    assert data["report"]["hosts"][0]["context"]["simulated"] == ["gpu"]

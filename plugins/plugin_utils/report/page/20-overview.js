@@ -74,9 +74,14 @@ function hostCard(host) {
   ];
   return el("button", { type: "button", class: `card host ${host.state}`, onclick: () => focusOn({ host: host.name, tab: host.state === "measured" ? "all" : "gaps" }), "aria-label": `Show the results of ${host.name}` },
     el("span", { class: "host-head" },
-      el("span", { class: "host-name" }, el("strong", {}, host.name), el("span", { class: "mode" }, host.state === "measured" ? `${host.mode || "no mode"} · ${pct(host.coverage)} % cover` : host.state)),
+      el("span", { class: "host-name" }, el("strong", {}, host.name), simulated(facts), el("span", { class: "mode" }, host.state === "measured" ? `${host.mode || "no mode"} · ${pct(host.coverage)} % cover` : host.state)),
       host.state === "measured" ? ring(host.score, "Score", "small", tone(host)) : el("span", { class: "lost", "aria-hidden": "true" }, "!")),
     body);
+}
+
+function simulated(facts) {
+  const kinds = facts.simulated || [];
+  return kinds.length > 0 && el("span", { class: "simulated", title: "No such hardware: recorded answers are replayed" }, `simulated: ${kinds.map(say).join(", ")}`);
 }
 
 function fleet() {

@@ -88,7 +88,7 @@ function viewRun(panel) {
     el("tbody", {}, REPORT.hosts.map((host) => {
       const facts = host.context || {};
       const os = facts.os ? [facts.os.id, facts.os.version].filter(Boolean).join(" ") : null;
-      return el("tr", {}, el("td", {}, host.name), [host.mode, os, facts.kernel, facts.virt].map((value) => el("td", { class: "nowrap" }, say(value))), el("td", {}, workload(facts.workload)), el("td", {}, (host.roles || []).join(", ")));
+      return el("tr", {}, el("td", {}, host.name, " ", simulated(facts)), [host.mode, os, facts.kernel, facts.virt].map((value) => el("td", { class: "nowrap" }, say(value))), el("td", {}, workload(facts.workload)), el("td", {}, (host.roles || []).join(", ")));
     })))));
 }
 
