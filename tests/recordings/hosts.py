@@ -122,6 +122,7 @@ class Machine:
                 CONFIG: self.toolkit,
                 CDI_FILE: self.cdi,
                 **{f"/proc/{pid}/cgroup": f"0::{path}\n" for pid, path in self.cgroups.items()},
+                "/lib/systemd/system/nvidia-fabricmanager.service": "[Service]\n",
                 **_process(self.persistenced),
                 **_listener(self.dcgm_listens),
                 **self.files,

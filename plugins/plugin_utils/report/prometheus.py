@@ -8,9 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from ansible_collections.rampart.fleet.plugins.plugin_utils.report.text import STATES, UNDECIDED
 from ansible_collections.rampart.fleet.plugins.plugin_utils.report.text import STATES, UNDECIDED, simulated
-from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
 Json = dict[str, Any]
 
@@ -89,11 +87,7 @@ def _hosts(gauges: _Gauges, hosts: list[Json]) -> None:
             if host[share] is not None:
                 gauge.set(host[share], *key)
         for kind in simulated(host):
-            replayed.labels(*key, kind).set(1)
-        measured.labels(*key).set(host["state"] == "measured")
-        for gauge, field in ((score, "score"), (coverage, "coverage")):
-            if host[field] is not None:
-                gauge.labels(*key).set(host[field])
+            replayed.set(1, *key, kind)
         for word in STATES:
             states.set(host["counts"].get(word, 0), *key, word)
 

@@ -243,6 +243,7 @@ def test_a_host_whose_hardware_is_a_replay_is_labelled_in_every_output(report: J
     assert f"{name}: simulated hardware: gpu" in [line.text for line in terminal.render(report, terminal.Screen(100))]
     suite = ElementTree.fromstring(junit.render(report)).findall("testsuite/properties/property")
     assert [(each.get("name"), each.get("value")) for each in suite] == [("simulated", "gpu")]
-    assert f'rampart_posture_host_simulated{{hardware="gpu",host="{name}"' in prometheus.render(report)
+    key = {"host": name, "mode": report["hosts"][0]["mode"], "hardware": "gpu"}
+    assert samples(report)["rampart_posture_host_simulated", tuple(sorted(key.items()))] == 1
     data = json.loads(parse(html.render(report)).scripts[0])
     assert data["report"]["hosts"][0]["context"]["simulated"] == ["gpu"]
