@@ -51,9 +51,11 @@ class MemoryModule:
     configured_mts: int | None
 
     @property
-    def ecc(self) -> bool:
-        """Say whether it stores more than the data: 72 or 80 bits for 64."""
-        return bool(self.total_width_bits and self.data_width_bits and self.total_width_bits > self.data_width_bits)
+    def ecc(self) -> bool | None:
+        """Say whether it stores more than the data, 72 or 80 bits for 64; None when the firmware names no widths."""
+        if self.total_width_bits is None or self.data_width_bits is None:
+            return None
+        return self.total_width_bits > self.data_width_bits
 
 
 @dataclass(frozen=True)
@@ -112,7 +114,10 @@ class Array:
 
 @dataclass(frozen=True)
 class PciDevice:
-    """A device on the PCI bus. `bridges` lead to it, the root port first; `class_code` has six hexadecimal digits."""
+    """A device on the PCI bus: `width` and `speed_gts` of its link now, what it can, and what the port above it can.
+
+    `bridges` lead to it, the root port first; `class_code` has six hexadecimal digits.
+    """
 
     address: str
     class_code: str
@@ -125,12 +130,24 @@ class PciDevice:
     width_max: int | None = None
     speed_gts: float | None = None
     speed_max_gts: float | None = None
+    port_width_max: int | None = None
+    port_speed_max_gts: float | None = None
     bridges: tuple[str, ...] = ()
 
     @property
     def model(self) -> str:
         """Return vendor and device as `10de:2330`."""
         return f"{self.vendor}:{self.device}"
+
+    @property
+    def narrow(self) -> bool:
+        """Say whether the link has fewer lanes than both of its ends can. A board may well give a device fewer."""
+        return _below(self.width, self.width_max, self.port_width_max)
+
+    @property
+    def slow(self) -> bool:
+        """Say whether the link runs below the generation that both of its ends can."""
+        return _below(self.speed_gts, self.speed_max_gts, self.port_speed_max_gts)
 
 
 @dataclass(frozen=True)
@@ -166,6 +183,11 @@ class Channel:
     access: str
     address: str
     cipher_zero: bool | None
+
+
+def _below(now: float | None, *limits: float | None) -> bool:
+    known = [limit for limit in limits if limit is not None]
+    return now is not None and bool(known) and now < min(known)
 
 
 def plain(value: Any) -> Any:

@@ -28,7 +28,9 @@ _CORRECTING = ("single-bit", "multi-bit")
 def cpu(profile: Profile, processor: Processor) -> bool:
     """Say whether the processors are of the wanted kind and have cores enough."""
     line = profile.cpu
-    return re.fullmatch(line.models, processor.model) is not None and processor.cores >= line.cores_min
+    # Intel writes the whole name in capitals since its fifth generation.
+    named = re.fullmatch(line.models, processor.model, re.IGNORECASE) is not None
+    return named and processor.cores >= line.cores_min
 
 
 def memory(profile: Profile, found: Memory) -> bool:
@@ -41,7 +43,7 @@ def ecc(profile: Profile, found: Memory) -> bool:
     if not profile.memory.registered_ecc:
         return True
     corrects = bool(found.error_correction) and all(way in _CORRECTING for way in found.error_correction)
-    return corrects and bool(found.modules) and all(module.registered and module.ecc for module in found.modules)
+    return corrects and bool(found.modules) and all(each.registered and each.ecc is not False for each in found.modules)
 
 
 def gpu(profile: Profile, gpus: Sequence[PciDevice], switches: int, hives: Iterable[str]) -> bool:
@@ -131,5 +133,5 @@ def told_memory(found: Memory) -> str:
     ways = sorted(set(found.error_correction)) or ["not named"]
     return (
         f"{found.installed_bytes // GIB} GiB in {len(found.modules)} modules ({', '.join(kinds) or 'none'}), "
-        f"error correction {', '.join(ways)}, {sum(not module.ecc for module in found.modules)} without ECC"
+        f"error correction {', '.join(ways)}, {sum(module.ecc is False for module in found.modules)} without ECC"
     )

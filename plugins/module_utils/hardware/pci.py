@@ -78,6 +78,8 @@ def _detailed(host: Host, device: PciDevice) -> PciDevice:
     base = f"{DEVICES}/{device.address}"
     node = number(host, f"{base}/numa_node")
     group = link_name(host, f"{base}/iommu_group")
+    bridges = _bridges(host, device.address)
+    port = f"{DEVICES}/{bridges[-1]}" if bridges else ""
     return replace(
         device,
         # The kernel says -1 where the firmware names no node.
@@ -87,7 +89,9 @@ def _detailed(host: Host, device: PciDevice) -> PciDevice:
         width_max=_width(number(host, f"{base}/max_link_width")),
         speed_gts=_speed(word(host, f"{base}/current_link_speed")),
         speed_max_gts=_speed(word(host, f"{base}/max_link_speed")),
-        bridges=_bridges(host, device.address),
+        port_width_max=_width(number(host, f"{port}/max_link_width")) if port else None,
+        port_speed_max_gts=_speed(word(host, f"{port}/max_link_speed")) if port else None,
+        bridges=bridges,
     )
 
 

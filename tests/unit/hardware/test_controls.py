@@ -378,6 +378,25 @@ def test_what_is_known_to_be_slower_is_declared() -> None:
     assert states(machine, chosen=known)["RMP-HW-022"] == "pass"
 
 
+def test_a_board_may_give_an_adapter_fewer_lanes_than_it_has() -> None:
+    port = bridges(3, 1)[-1]
+    machine = parts.changed(
+        server(),
+        {f"{PCI}/{adapter(3)}/current_link_width": "8\n", f"{PCI}/{port}/max_link_width": "8\n"},
+    )
+    assert states(machine)["RMP-HW-022"] == "pass"
+    parts.changed(machine, {f"{PCI}/{adapter(3)}/current_link_width": "4\n"})
+    assert states(machine)["RMP-HW-022"] == "fail"
+
+
+def test_a_firmware_that_names_no_widths_is_believed_about_its_array() -> None:
+    unnamed = parts.modules(total=0xFFFF)
+    machine = parts.changed(server(), {DMI: parts.tables(unnamed)})
+    assert states(machine)["RMP-HW-003"] == "pass"
+    parts.changed(machine, {DMI: parts.tables(unnamed, correction=2)})
+    assert states(machine)["RMP-HW-003"] == "fail"
+
+
 def test_an_unknown_profile_is_told_with_those_that_exist() -> None:
     problems = list(setting_problems({"RMP-HW-004": {"profile": "dgx"}}, CONTROLS))
     assert problems == [

@@ -6,17 +6,19 @@ from __future__ import annotations
 
 import json
 import random
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from ansible_collections.rampart.fleet.plugins.module_utils.hardware import lines
+from ansible_collections.rampart.fleet.plugins.module_utils.hardware import lines, match, processor
 from ansible_collections.rampart.fleet.plugins.module_utils.hardware.measure import measure
 from ansible_collections.rampart.fleet.plugins.module_utils.hardware.profiles import PROFILES
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.errors import ProbeError, ProbeTimeout
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.local_host import LocalHost
 
 from ..posture.recorded_host import RecordedHost
-from .machine import DMI, PCI, adapter, amd_server, bridges, gpu, server
+from .machine import DMI, PCI, adapter, amd_server, bridges, cpuinfo, gpu, server
 
 
 def test_everything_of_the_machine_is_measured() -> None:
@@ -124,3 +126,46 @@ def test_every_figure_of_a_profile_names_its_source() -> None:
     for profile in PROFILES.values():
         lines = (profile.cpu, profile.memory, profile.gpu, profile.storage, profile.network, profile.hypervisor)
         assert profile.meaning and all(line.source for line in lines)
+
+
+def test_profiles_are_data_that_makes_sense() -> None:
+    for name, profile in PROFILES.items():
+        assert name == profile.name
+        assert all(re.fullmatch(r"[0-9a-f]{4}:[0-9a-f]{4}", model) for model in profile.gpu.models)
+        assert profile.gpu.fabric in ("", "nvswitch", "xgmi")
+        assert profile.gpu.width in (None, 1, 2, 4, 8, 16)
+        assert profile.gpu.speed_gts in (None, 8.0, 16.0, 32.0, 64.0)
+        sizes = (profile.memory.bytes_min, profile.gpu.memory_bytes_min, profile.storage.raid_bytes_min)
+        assert all(size >= 10**9 for size in sizes) and profile.cpu.cores_min > 0 and profile.network.ports_min > 0
+        assert profile.network.gbps_min > 0 and profile.gpu.count_min > 0
+
+
+@pytest.mark.parametrize(
+    ("model", "server_part"),
+    [
+        ("Intel(R) Xeon(R) Gold 6430", True),
+        ("INTEL(R) XEON(R) PLATINUM 8580", True),
+        ("Intel(R) Xeon(R) 6960P", True),
+        ("Intel(R) Xeon(R) CPU Max 9480", True),
+        ("AMD EPYC 9654 96-Core Processor", True),
+        ("AMD EPYC", True),
+        ("Intel(R) Xeon(R) E-2388G CPU @ 3.20GHz", False),
+        ("Intel(R) Xeon(R) CPU E5-2680 v4 @ 2.40GHz", False),
+        ("AMD Ryzen Threadripper PRO 7995WX 96-Cores", False),
+        ("QEMU Virtual CPU version 2.5+", False),
+    ],
+)
+def test_what_counts_as_a_processor_for_servers(model: str, server_part: bool) -> None:
+    found = replace(processor.parse(cpuinfo()), model=model)
+    assert match.cpu(PROFILES["ai-server"], found) is server_part
+
+
+@pytest.mark.parametrize("command", ["ipmitool channel info 1", "fwupdmgr security --json --no-unreported-check"])
+def test_a_tool_that_hangs_is_waited_for_once(command: str) -> None:
+    machine = server()
+    machine.commands[command] = ProbeTimeout(f"{command} did not end in time")
+    host = machine.host()
+    found = measure(host, slow=True)
+    assert list(found["not_measured"].values()) == [f"{command} did not end in time"]
+    assert host.asked.count(command) == 1
+    assert not command.startswith("ipmitool") or "ipmitool channel info 2" not in host.asked

@@ -139,7 +139,7 @@ def nvme_health(host: Host, params: Params) -> list[dict[str, Any]]:
 
 @probe("pci_links", required=("of",), source="/sys/bus/pci/devices: {of}")
 def pci_links(host: Host, params: Params) -> dict[str, Any]:
-    """Return {devices: number, narrow: addresses with fewer lanes than the device has, slow: below its generation}.
+    """Return {devices: number, narrow: addresses with fewer lanes than both ends can, slow: of a lower generation}.
 
     `of` is gpu, network or nvme. Absent when the host has none of them whose link is told.
     """
@@ -148,8 +148,8 @@ def pci_links(host: Host, params: Params) -> dict[str, Any]:
         raise Absent(f"the bus has no device of kind {params['of']} whose link is told")
     return {
         "devices": len(found),
-        "narrow": [each.address for each in found if (each.width or 0) < (each.width_max or 0)],
-        "slow": [each.address for each in found if (each.speed_gts or 0.0) < (each.speed_max_gts or 0.0)],
+        "narrow": [each.address for each in found if each.narrow],
+        "slow": [each.address for each in found if each.slow],
     }
 
 
