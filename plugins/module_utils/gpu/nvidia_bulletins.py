@@ -1,6 +1,6 @@
 # Copyright: the Rampart authors
 # SPDX-License-Identifier: Apache-2.0
-"""Versions in which the security bulletins of NVIDIA are fixed, as data. Written by scripts/nvidia_bulletins.py.
+"""Versions in which the security bulletins of NVIDIA are fixed, as data. Written by rampart.dev.bulletins.
 
 A branch of the driver that the newest bulletin of drivers does not name gets no fixes any more.
 """
