@@ -18,7 +18,7 @@ from .fleet import Fleet
 from .kernel_machine import HOST, Phases
 from .mutation import FOLDER, Bench, Mutation, load
 
-pytestmark = pytest.mark.choice
+pytestmark = [pytest.mark.choice, pytest.mark.lab]
 
 ROLE = "hardware"
 MUTATIONS = load(FOLDER / "hardware_kernel")
