@@ -15,6 +15,7 @@ from typing import Any
 from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
+from ansible_collections.rampart.fleet.plugins.module_utils.posture.measure import Request
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.model import SEVERITIES, Observation, Result, Waiver
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.parameters import setting_problems
 from ansible_collections.rampart.fleet.plugins.plugin_utils.aside import Aside, AsideFailed
@@ -148,17 +149,18 @@ class ActionModule(ActionBase):
             return {}
         for point in points or [""]:
             try:
-                return self._look(point, arguments, task_vars)
+                return self._look(point, requests, arguments, task_vars)
             except AnsibleConnectionFailure:
                 continue
         reason = f"no answer from {' and '.join(points)}"
         return {key: found.to_json() for key, found in vantage.unseen(requests, reason).items()}
 
-    def _look(self, point: str, arguments: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
+    def _look(
+        self, point: str, requests: Sequence[Request], arguments: dict[str, Any], task_vars: dict[str, Any]
+    ) -> dict[str, Any]:
         """Carry out rampart.fleet.posture_vantage, on the host `point` or, without one, from here."""
         task = self._task.copy()
-        task.args = {name: arguments[name] for name in ("roles", "ids", "areas", "catalogue_paths")}
-        task.args["point"] = point
+        task.args = {"roles": arguments["roles"], "point": point}
         task.become, task.delegate_to = False, point or None
         connection = self._connection
         if point:
@@ -174,6 +176,7 @@ class ActionModule(ActionBase):
             templar=self._templar,
             shared_loader_obj=self._shared_loader_obj,
         )
+        action.requests = requests
         answer: dict[str, Any] = action.run(task_vars=task_vars)
         if "observations" not in answer:
             raise AnsibleActionFail(f"{point or 'the controller'} gave no observations: {told_by(answer)}")

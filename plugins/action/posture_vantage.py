@@ -26,13 +26,15 @@ class ActionModule(ActionBase):
     """Choose what to look for, let the delegated host look, and try the logins that need the operator's key."""
 
     TRANSFERS_FILES = False
+    # What to look for, when the caller is rampart.fleet.posture, which has read the controls already.
+    requests: Sequence[Request] | None = None
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return {observations}; failed when the controls cannot be used."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         variables = task_vars or {}
         arguments = self._arguments(variables)
-        peers, own = vantage.split(self._requests(arguments))
+        peers, own = vantage.split(self._requests(arguments) if self.requests is None else self.requests)
         target = arguments["target"] or self._target(variables)
         way = self._way(variables)
         attempts = vantage.Attempts(way, own) if isinstance(way, vantage.SshWay) else None

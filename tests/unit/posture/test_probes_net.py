@@ -151,7 +151,7 @@ def port(number: int) -> dict[str, Any]:
 
 TABLE = {"table": {"family": "inet", "name": "rampart"}}
 LISTED = [TABLE, chain(), rule(port(22), {"accept": None}), rule({"log": {"prefix": "x"}})]
-BOOT = ("unshare", "--net", "--", "sh", "-c", 'nft -f - && nft -j list table inet "$1"', "sh", "rampart")
+BOOT = ("unshare", "--net", "--", "sh", "-c", "nft -f - && nft -j list ruleset")
 
 
 def nft_host(members: list[Any], boot: list[Any] | None = None) -> RecordedHost:
@@ -199,18 +199,21 @@ def test_a_rule_that_the_next_boot_would_not_have_is_named() -> None:
     assert "8080" in difference
     swapped = nft_host([TABLE, chain(), LISTED[3], LISTED[2]], LISTED)
     assert nftables_persistent(swapped, params)["differences"] == ["the same rules stand in another order"]
+    foreign = [{"table": {"family": "inet", "name": "other"}}, *LISTED]
+    assert nftables_persistent(nft_host(LISTED, foreign), params)["differences"] == []
+    (*_all_but_rules, missing) = nftables_persistent(nft_host(LISTED, foreign[:1]), params)["differences"]
+    assert missing.startswith("in the kernel only: ")
 
 
 def test_what_the_next_boot_lets_in_is_read_from_what_the_kernel_makes_of_the_file() -> None:
     opened = json.dumps({"nftables": [*LISTED, rule(port(8080), {"accept": None})]})
     host = nft_host(LISTED)
-    argv = ("unshare", "--net", "--", "sh", "-c", "nft -f - && nft -j list ruleset")
-    host = RecordedHost(commands={**host.commands, argv: opened}, files=host.files)
+    host = RecordedHost(commands={**host.commands, BOOT: opened}, files=host.files)
     params = {"path": "/etc/rampart/firewall.nft", "scope": "world"}
     assert [one["service"] for one in open_ports(host, params)] == ["tcp/22", "tcp/8080"]
     with pytest.raises(Absent):
         open_ports(host, {**params, "path": "/etc/none"})
-    broken = RecordedHost(commands={**host.commands, argv: (1, "", "syntax error")}, files=host.files)
+    broken = RecordedHost(commands={**host.commands, BOOT: (1, "", "syntax error")}, files=host.files)
     with pytest.raises(ProbeError, match="syntax error"):
         open_ports(broken, params)
 

@@ -18,8 +18,6 @@ from ansible_collections.rampart.fleet.plugins.module_utils.posture.host import 
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.registry import Params, probe
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.subject import require_subject
 
-_LOAD = 'nft -f - && nft -j list table inet "$1"'
-
 
 @probe("nftables", optional=("hook", "table"), source="nft -j list ruleset")
 def nftables(host: Host, params: Params) -> dict[str, Any]:
@@ -56,19 +54,15 @@ def nftables_persistent(host: Host, params: Params) -> dict[str, Any]:
     The file is loaded in a scratch network namespace, so that the kernel itself says what it means; counters,
     handles and the elements of dynamic sets do not count. Absent when the file or the kernel's table does not exist.
     """
-    name, text = str(params["table"]), host.read_text(str(params["path"]))
-    argv = ["unshare", "--net", "--", "sh", "-c", _LOAD, "sh", name]
-    parsed = parse(host.run(argv, stdin=text).require_ok().stdout)
-    boot = lines(parsed)
-    now = listing(host)
-    own = Ruleset(tuple((kind, body) for kind, body in now.objects if _belongs(kind, body, name)))
-    if not own.objects:
+    name = str(params["table"])
+    loaded, now = _own(listing_at_boot(host, str(params["path"])), name), _own(listing(host), name)
+    if not now.objects:
         raise Absent(f"the kernel has no table inet {name}")
-    kernel = lines(own)
+    boot, kernel = lines(loaded), lines(now)
     missing = [f"at boot only: {line}" for line in boot if line not in kernel]
     extra = [f"in the kernel only: {line}" for line in kernel if line not in boot]
     moved = [] if missing or extra or boot == kernel else ["the same rules stand in another order"]
-    hooks = sorted({str(body["hook"]) for body in parsed.base_chains()})
+    hooks = sorted({str(body["hook"]) for body in loaded.base_chains()})
     return {"differences": missing + extra + moved, "hooks": hooks}
 
 
@@ -79,6 +73,10 @@ def listing_at_boot(host: Host, path: str) -> Ruleset:
         return parse(host.run(argv, stdin=host.read_text(path)).require_ok().stdout)
     except NftFormatError as error:
         raise ProbeError(str(error)) from None
+
+
+def _own(ruleset: Ruleset, table: str) -> Ruleset:
+    return Ruleset(tuple((kind, body) for kind, body in ruleset.objects if _belongs(kind, body, table)))
 
 
 def _belongs(kind: str, body: Any, table: str) -> bool:
