@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any, Callable
+from typing import Callable
 
 from ansible_collections.rampart.fleet.plugins.module_utils.gpu.ask import smi_log
 from ansible_collections.rampart.fleet.plugins.module_utils.gpu.facts import Number
@@ -28,15 +28,15 @@ Judge = Callable[[Profile], bool]
 Line = Callable[[Host], "tuple[Judge, str]"]
 
 
-def measure(host: Host, line: str) -> dict[str, Any]:
-    """Return {met_by: names of the profiles whose line the host meets, found: what there is, in words}.
+def measure(host: Host, line: str) -> dict[str, str]:
+    """Return {found: what there is, in words, PROFILE: meets}, with a key for each profile whose line the host meets.
 
     Absent where the host has nothing that the line is about; ProbeError for a line that no profile has.
     """
     if line not in _LINES:
         raise ProbeError(f"a profile has no line '{line}', wanted one of {', '.join(_LINES)}")
     judge, found = _LINES[line](host)
-    return {"met_by": [name for name, profile in PROFILES.items() if judge(profile)], "found": found}
+    return {"found": found, **{name: "meets" for name, profile in PROFILES.items() if judge(profile)}}
 
 
 def _cpu(host: Host) -> tuple[Judge, str]:

@@ -15,7 +15,7 @@ import pytest
 from ansible_collections.rampart.fleet.plugins.module_utils.hardware.profiles import PROFILES
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.evaluate import evaluate
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.measure import Request, measure
-from ansible_collections.rampart.fleet.plugins.module_utils.posture.model import params_of, probe_key
+from ansible_collections.rampart.fleet.plugins.module_utils.posture.model import Result, params_of, probe_key
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.parameters import setting_problems
 from ansible_collections.rampart.fleet.plugins.module_utils.posture.probes import kinds
 from ansible_collections.rampart.fleet.plugins.plugin_utils.posture import catalogue
@@ -38,14 +38,18 @@ def settings(profile: str, **more: Any) -> dict[str, dict[str, Any]]:
 
 
 def states(machine: Machine, virt: str = "baremetal", chosen: Mapping[str, Any] | None = None) -> dict[str, str]:
-    """The state of every control of the role on a machine; everything about it is measured as on a real host."""
+    """The state of every control of the role on a machine."""
+    return {name: result.state for name, result in results(machine, virt, chosen).items()}
+
+
+def results(machine: Machine, virt: str = "baremetal", chosen: Mapping[str, Any] | None = None) -> dict[str, Result]:
+    """What every control says of a machine; everything about it is measured as on a real host."""
     probes = {probe_key(probe): probe for control in CONTROLS.values() for probe in control["probes"]}
     requests = [Request(key, probe["kind"], params_of(probe), 20.0) for key, probe in probes.items()]
     seen = measure(machine.host(), requests, kinds(), budget_s=120.0)
     context = {"hostname": "gpu1", "mode": "training", "virt": virt, "workload": {}}
     given = settings("hgx-h100") if chosen is None else chosen
-    judged = {name: evaluate(control, seen, context, (), date(2026, 1, 1), given) for name, control in CONTROLS.items()}
-    return {name: result.state for name, result in judged.items()}
+    return {name: evaluate(control, seen, context, (), date(2026, 1, 1), given) for name, control in CONTROLS.items()}
 
 
 @dataclass(frozen=True)
@@ -402,6 +406,14 @@ def test_an_unknown_profile_is_told_with_those_that_exist() -> None:
     assert problems == [
         "posture_parameters of RMP-HW-004: profile is 'dgx', wanted one of ai-server, hgx-h100, hgx-h200, mi300x"
     ]
+
+
+def test_a_failure_says_what_was_found_instead() -> None:
+    machine = server()
+    machine.without(f"{PCI}/{gpu(5)}")
+    reason = results(machine)["RMP-HW-004"].reason
+    assert reason.startswith('line = {"ai-server": "meets", "found": "7 x 10de:2330; 4 NVSwitches, 0 hives of XGMI"}')
+    assert "this site expects profile 'hgx-h100', the control 'ai-server'" in reason
 
 
 def test_controls_offer_the_profiles_that_are_shipped() -> None:

@@ -28,8 +28,8 @@ _DAY_S = 86400
 
 
 @probe("hardware_profile", required=("line",), source="sysfs, SMBIOS, /proc/cpuinfo, /proc/mdstat: {line}")
-def hardware_profile(host: Host, params: Params) -> dict[str, Any]:
-    """Return {met_by: names of the shipped profiles whose line this host meets, found: what there is, in words}."""
+def hardware_profile(host: Host, params: Params) -> dict[str, str]:
+    """Return {found: what there is, in words, PROFILE: meets}: a key for each shipped profile whose line is met."""
     return lines.measure(host, str(params["line"]))
 
 
