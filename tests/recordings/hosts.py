@@ -14,7 +14,7 @@ from tests.recordings.amd import AmdNode
 from tests.recordings.nvidia import BUSES, NvidiaNode
 from tests.unit.posture.recorded_host import Outcome, RecordedHost
 
-KERNEL_LINE = "journalctl --dmesg --lines=1 --output=cat --quiet"
+KERNEL_LINE = "journalctl _TRANSPORT=kernel --lines=1 --output=cat --quiet"
 XIDS = "journalctl _TRANSPORT=kernel --since=-24h --output=short-unix --quiet --no-pager --grep=Xid"
 GROUPS = {0: "root", 44: "video", 989: "gpu"}
 VIDEO = 44

@@ -24,6 +24,10 @@ T = TypeVar("T")
 # Without the persistence daemon every call wakes all GPUs first: seconds each on a host of eight.
 _TOOL_S = 30.0
 _LOG_S = 20.0
+# nvidia-smi(1): it answered, and warns that the inforom of a GPU is damaged, which has a control of its own.
+_DAMAGED_INFOROM = 14
+# The packages of ROCm put their tools where no shell looks.
+_AMD_SMI = ("amd-smi", "/opt/rocm/bin/amd-smi")
 _CSV_ONLY = ("pci.bus_id", "inforom.checksum_validation")
 
 
@@ -81,8 +85,8 @@ def amd_gpus(host: Host) -> tuple[AmdGpu, ...]:
     require_amd(host)
 
     def ask() -> tuple[AmdGpu, ...]:
-        static = _run(host, ["amd-smi", "static", "--json"])
-        metric = _run(host, ["amd-smi", "metric", "--json"])
+        tool = next((each for each in _AMD_SMI if host.which(each)), _AMD_SMI[0])
+        static, metric = _run(host, [tool, "static", "--json"]), _run(host, [tool, "metric", "--json"])
         return _understood(lambda: parse_amd_smi(static.stdout, metric.stdout))
 
     return host.once("amd-smi", ask)
@@ -96,9 +100,9 @@ def xid_events(host: Host, hours: int) -> tuple[XidEvent, ...]:
     """
     if in_container(host):
         raise Absent("a container does not see the messages of the kernel")
-    any_line = host.run(["journalctl", "--dmesg", "--lines=1", "--output=cat", "--quiet"], timeout=_LOG_S)
+    any_line = host.run(["journalctl", "_TRANSPORT=kernel", "--lines=1", "--output=cat", "--quiet"], timeout=_LOG_S)
     if any_line.rc != 0 or not any_line.stdout.strip():
-        raise ProbeError("the journal has no message of the kernel since the boot: errors of GPUs cannot be told")
+        raise ProbeError("the journal has no message of the kernel: errors of GPUs cannot be told")
     answer = host.run(
         [
             *("journalctl", "_TRANSPORT=kernel", f"--since=-{hours}h", "--output=short-unix", "--quiet", "--no-pager"),
@@ -127,9 +131,9 @@ def _smi_log(host: Host) -> SmiLog:
 
 def _inforom(host: Host) -> dict[str, str | Unavailable]:
     answer = host.run(["nvidia-smi", "--query-gpu=" + ",".join(_CSV_ONLY), "--format=csv"], timeout=_TOOL_S)
-    if answer.rc != 0 and "not a valid field" in answer.stdout + answer.stderr:
+    if "not a valid field" in answer.stdout + answer.stderr:
         return {}
-    table = _understood(lambda: parse_query_csv(answer.require_ok().stdout))
+    table = _understood(lambda: parse_query_csv(_accepted(answer).stdout))
     return {gpu.bus_id: gpu.inforom_checksum for gpu in table}
 
 
@@ -141,10 +145,13 @@ def with_inforom(host: Host, gpus: tuple[Gpu, ...]) -> tuple[Gpu, ...]:
 
 
 def _run(host: Host, argv: list[str]) -> CommandResult:
-    answer = host.run(argv, timeout=_TOOL_S)
-    if answer.rc != 0:
+    return _accepted(host.run(argv, timeout=_TOOL_S))
+
+
+def _accepted(answer: CommandResult) -> CommandResult:
+    if answer.rc not in (0, _DAMAGED_INFOROM):
         said = (answer.stdout.strip() or answer.stderr.strip() or "nothing").splitlines()[0][:200]
-        raise ProbeError(f"'{' '.join(argv)}' ended with status {answer.rc}, wanted 0; it said: {said}")
+        raise ProbeError(f"'{' '.join(answer.argv)}' ended with status {answer.rc}, wanted 0; it said: {said}")
     return answer
 
 

@@ -108,7 +108,10 @@ class Host(Protocol):
         """Return the sorted absolute paths that match a shell pattern; empty when none does."""
 
     def which(self, tool: str) -> str | None:
-        """Return the absolute path of a tool in the fixed search path /usr/sbin:/usr/bin:/sbin:/bin, or None."""
+        """Return the absolute path of a tool in the fixed search path /usr/sbin:/usr/bin:/sbin:/bin, or None.
+
+        A tool that is named by an absolute path is looked for there alone.
+        """
 
     def run(self, argv: Sequence[str], timeout: float = 5.0, stdin: str = "") -> CommandResult:
         """Run a tool of the fixed search path with LC_ALL=C and no shell, whatever its exit status.

@@ -123,7 +123,9 @@ class LocalHost:
         return list(self._once(("glob", pattern), lambda: sorted(_matches(self._root, self._real(pattern)))))
 
     def which(self, tool: str) -> str | None:
-        """Return the absolute path of a tool in the search path."""
+        """Return the absolute path of a tool in the search path; one that is named by its path is where it says."""
+        if tool.startswith("/"):
+            return tool if Path(tool).is_file() and os.access(tool, os.X_OK) else None
         for folder in self._search_path:
             path = f"{folder}/{tool}"
             if Path(path).is_file() and os.access(path, os.X_OK):

@@ -112,3 +112,24 @@ def test_amd_gpus_are_gathered() -> None:
     found = gather(amd_host(AmdNode()), 24, diagnostics=False)
     assert found["nvidia"] is None
     assert found["amd"]["gpus"][7]["memory_total_mb"] == 196592
+
+
+def test_the_tool_of_rocm_is_found_where_its_packages_put_it() -> None:
+    node = AmdNode()
+    answers = {"static": node.static_json(), "metric": node.metric_json()}
+    host = RecordedHost(
+        files={"/dev/kfd": ""},
+        commands={f"/opt/rocm/bin/amd-smi {name} --json": answer for name, answer in answers.items()},
+    )
+    assert len(gather(host, 24, diagnostics=False)["amd"]["gpus"]) == 8
+
+
+def test_a_damaged_inforom_is_no_reason_to_see_nothing() -> None:
+    machine = Machine()
+    machine.node.inforom[3] = "invalid"
+    warning = "WARNING: infoROM is corrupted at gpu 0000:4E:00.0\n"
+    query = "nvidia-smi --query-gpu=pci.bus_id,inforom.checksum_validation --format=csv"
+    machine.commands = {SMI: (14, machine.node.xml() + warning, ""), query: (14, machine.node.inforom_csv(), "")}
+    found = gather(machine.host(), 24, diagnostics=False)["nvidia"]
+    assert found["notes"] == [warning.strip()]
+    assert found["gpus"][3]["inforom_checksum"] == "invalid"

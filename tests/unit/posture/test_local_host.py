@@ -99,6 +99,16 @@ def test_a_tool_that_is_not_installed_is_named(tmp_path: Path) -> None:
         LocalHost(search_path=[str(tmp_path)]).run(["no-such-tool"])
 
 
+def test_a_tool_that_is_named_by_its_path_is_that_one(tmp_path: Path) -> None:
+    tool = tmp_path / "tool"
+    tool.write_text("#!/bin/sh\necho mine\n")
+    host = LocalHost()
+    assert host.which(str(tool)) is None
+    tool.chmod(0o755)
+    assert host.which(str(tool)) == str(tool)
+    assert host.run([str(tool)]).stdout == "mine\n"
+
+
 def test_nothing_is_asked_after_the_deadline(tmp_path: Path) -> None:
     host = LocalHost(str(tmp_path)).until(time.monotonic() - 1)
     with pytest.raises(ProbeTimeout):
