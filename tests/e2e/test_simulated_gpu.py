@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import yaml
@@ -110,13 +109,28 @@ def test_the_facts_of_a_replay_are_typed(fleet: Fleet) -> None:
     assert facts["changed"] is False
 
 
-def test_half_an_answer_is_one_clear_failure(fleet: Fleet, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("damage", "says"),
+    [
+        ("head -c 3000 {answer} > /run/half && mv /run/half {answer}", "it is not whole"),
+        ("printf '#!/bin/sh\\nexec sleep 60\\n' > /usr/bin/nvidia-smi", "nvidia-smi -q -x"),
+        ("rm /usr/bin/nvidia-smi", "'nvidia-smi' is not installed"),
+    ],
+    ids=["half an answer", "a hang", "no tool"],
+)
+def test_a_tool_that_does_not_answer_is_one_clear_failure(fleet: Fleet, damage: str, says: str) -> None:
     replay(fleet, node())
-    fleet.shell(
-        HOST, "head -c 3000 /run/rampart-lab/replay/_q__x > /run/half && mv /run/half /run/rampart-lab/replay/_q__x"
-    )
-    done = ansible("ansible", HOST, "-i", str(fleet.inventory), "-b", "-m", "rampart.fleet.gpu_info")
+    fleet.shell(HOST, damage.format(answer="/run/rampart-lab/replay/_q__x"))
+    asked = ("-m", "rampart.fleet.gpu_info", "-a", "timeout_s=4")
+    done = ansible("ansible", HOST, "-i", str(fleet.inventory), "-b", *asked)
     assert done.returncode != 0
-    assert "The GPUs of this host cannot be told" in done.stdout and "it is not whole" in done.stdout
+    assert "The GPUs of this host cannot be told" in done.stdout and says in done.stdout, done.stdout
     assert "Traceback" not in done.stdout + done.stderr
-    assert states(fleet)["RMP-GPU-001"] == "fail"
+
+
+def test_a_driver_that_does_not_answer_is_a_finding_of_the_posture(fleet: Fleet) -> None:
+    replay(fleet, node())
+    fleet.shell(HOST, "rm /usr/bin/nvidia-smi")
+    found = states(fleet)
+    assert found["RMP-GPU-001"] == "fail"
+    assert found["RMP-GPU-011"] == "error"
