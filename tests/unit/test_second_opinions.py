@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from rampart.dev.frameworks import recommendations
-from rampart.dev.second_opinions import disagreements, document, explained, figures
+from rampart.dev.second_opinions import Disagreement, disagreements, document, explained, figures
 from tests.e2e.second_opinion.scanners import parse, parse_report
 
 RESULTS = b"""<?xml version="1.0"?>
@@ -41,6 +41,23 @@ def test_a_rule_that_stands_twice_is_refused(tmp_path: Path) -> None:
     table.write_text("disagreements:\n" + entry.replace("right: site", "right: nobody"))
     with pytest.raises(ValueError, match="nobody"):
         disagreements(table)
+    table.write_text("disagreements:\n" + entry.replace("why: c", "why: c, where: nowhere"))
+    with pytest.raises(ValueError, match="nowhere"):
+        disagreements(table)
+
+
+@pytest.mark.parametrize(
+    ("right", "where", "untaken"),
+    [
+        ("both", "", ["nspawn", "qemu"]),
+        ("rampart", "lab", ["nspawn", "qemu"]),
+        ("rampart", "container", ["nspawn"]),
+        ("site", "", []),
+    ],
+)
+def test_what_a_host_cannot_have_does_not_count(right: str, where: str, untaken: list[str]) -> None:
+    group = Disagreement("s", topic="t", rules={}, ours="a", theirs="b", right=right, why="c", where=where)
+    assert [driver for driver in ("nspawn", "qemu") if group.untaken(driver)] == untaken
 
 
 def test_results_of_openscap_are_counted() -> None:

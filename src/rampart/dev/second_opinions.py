@@ -13,6 +13,7 @@ from rampart.dev.catalogue import load_yaml
 from rampart.dev.frameworks import DATA
 
 RIGHT = ("rampart", "scanner", "both", "site")
+WHERE = ("", "container", "lab")
 TABLE = DATA / "second_opinions.yml"
 _NAMES = {"openscap": "OpenSCAP", "lynis": "Lynis"}
 
@@ -22,8 +23,8 @@ class Disagreement:
     """Rules of a scanner, each with its recommendation of the benchmark, that a hardened host does not follow, and why.
 
     `right` says whose reading is the better one. `both`: the scanner reads rightly, and the benchmark offers another
-    way that the host took. `site`: only those who run the host can decide or provide it. `container` is for rules that
-    fail on containers only.
+    way that the host took. `site`: only those who run the host can decide or provide it. `where` is for rules that fail
+    because of what a `container` has not, or no host of the `lab`.
     """
 
     scanner: str
@@ -33,14 +34,14 @@ class Disagreement:
     theirs: str
     right: str
     why: str
-    container: bool = False
+    where: str = ""
 
     def untaken(self, driver: str) -> bool:
         """Say whether no host of this driver can follow these rules.
 
-        They are those of the way that it did not take, and on a container those of a kernel.
+        They are those of the way that it did not take, of what no lab host has, and on a container those of a kernel.
         """
-        return self.right == "both" or (self.container and driver == "nspawn")
+        return self.right == "both" or self.where == "lab" or (self.where == "container" and driver == "nspawn")
 
 
 def disagreements(path: Path = TABLE) -> list[Disagreement]:
@@ -71,19 +72,22 @@ def _group(entry: dict[str, Any]) -> Disagreement:
         raise ValueError(f"{entry['rules']}: right is {entry['right']!r}, wanted one of {', '.join(RIGHT)}")
     words = {name: " ".join(str(entry[name]).split()) for name in ("topic", "ours", "theirs", "why")}
     rules = {rule: recommendation or "" for rule, recommendation in entry["rules"].items()}
-    container = entry.get("where") == "container"
-    return Disagreement(entry["scanner"], rules=rules, right=entry["right"], container=container, **words)
+    where = entry.get("where", "")
+    if where not in WHERE:
+        raise ValueError(f"{entry['rules']}: where is {where!r}, wanted one of {', '.join(WHERE[1:])}, or none")
+    return Disagreement(entry["scanner"], rules=rules, right=entry["right"], where=where, **words)
 
 
 INTRODUCTION = """\
 `make second-opinion` runs OpenSCAP (profiles CIS Level 1 and 2 for servers) and Lynis on a host that Rampart hardened
 in idle mode: once with the default roles, and once with what only a site can decide, namely the roles by choice
-(`file_integrity`, `intrusion_detection`, `antivirus`), a log server, and who may log in over SSH. Every rule that fails
-stands below; any other fails the run.
+(`file_integrity`, `intrusion_detection`, `antivirus`), a log server, who may log in over SSH, a host that stops when it
+can record no more, and a /var/tmp in memory. Every rule that fails stands below; any other fails the run.
 """
 LEGEND = """\
 The columns of OpenSCAP are the share of the applicable rules that pass, in percent: of all, and of those that the host
-can follow, namely without the rules of the way that it did not take (`both`) and, on a container, those of a kernel.
+can follow, namely without the rules of the way that it did not take (`both`), that of a boot loader, which no host of
+the lab has, and, on a container, those of a kernel.
 
 Who is right: `rampart` (the scanner misreads the host, or asks for less), `scanner`, `both` (the benchmark offers
 several ways and the host took another), or `site` (only those who run the host can decide or provide it).

@@ -50,7 +50,7 @@ class Hardened:
 
 
 def site_settings(folder: Path) -> dict[str, Any]:
-    """What only a site can decide: roles by choice, a log server, who may log in."""
+    """What only a site can decide: roles by choice, a log server, who may log in, what comes before availability."""
     roles = yaml.safe_load((CHECKOUT / "playbooks/group_vars/all.yml").read_text())["rampart_roles"]
     signatures(folder / "signatures")
     return {
@@ -59,6 +59,13 @@ def site_settings(folder: Path) -> dict[str, Any]:
         "audit_logging_upload": True,
         "audit_logging_upload_url": "https://logs.example.net:19532",
         "audit_logging_immutable": True,
+        "audit_logging_stop_when_full": True,
+        "audit_logging_auditd_conf": {
+            "space_left_action": "EMAIL",
+            "admin_space_left_action": "SINGLE",
+            "disk_full_action": "HALT",
+        },
+        "file_systems_var_tmp_tmpfs": True,
         "ssh_server_allow_groups": ["ops"],
     }
 
