@@ -22,8 +22,9 @@ import yaml
 
 from rampart.dev.second_opinions import disagreements, explained
 
+from .. import kernel_machine
 from ..conftest import inventory_of
-from ..fleet import BIN, CHECKOUT, Fleet
+from ..fleet import BIN, CHECKOUT, Fleet, said_of_failure
 from ..test_detection import signatures
 from . import scanners
 
@@ -85,10 +86,15 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
 
 @pytest.fixture(scope="module", params=[False, True], ids=["default", "site"])
 def hardened(request: pytest.FixtureRequest, lab: Fleet) -> Hardened:
-    """The host, hardened in idle mode: with the default roles first, then with what a site decides."""
+    """The host, hardened in idle mode: with the default roles first, then with what a site decides.
+
+    A machine is booted again: some of it waits for that, as /tmp in memory does and rules of audit that are locked.
+    """
     settings = {"rampart_mode": "idle", **(site_settings(lab.reports) if request.param else {})}
     done = lab.playbook("harden", "-e", json.dumps(settings))
-    assert done.returncode == 0, done.stdout[-4000:]
+    assert done.returncode == 0, said_of_failure(done)
+    if _DRIVER == "qemu":
+        kernel_machine.boot_again(lab)
     return Hardened(lab.lab, request.param)
 
 
